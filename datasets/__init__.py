@@ -1,0 +1,1 @@
+"""Photos, scans and synthetic people on their way to the networks."""

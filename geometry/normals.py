@@ -1,0 +1,35 @@
+"""The code for slopes that the paper calls the normals of a depth map (SPEC 6).
+
+It is not geometry: x is mirrored and the slope is scaled by a constant of the canvas, so normals of a cloud or a mesh
+are computed from points instead (geometry.point_cloud).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+DEPTH_FLOOR = 0.2
+"""Network depth below which a pixel is background: its stored normal is 0."""
+
+
+def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:
+    """Stored normals of a depth map, SPEC 6: n = (d[y,x] - d[y,x+1], d[y-1,x] - d[y,x], s) / |.|.
+
+    The border is replicated (right column, top row); the same formula serves front and back.
+
+    Args:
+        depth: (B, 1, H, W) network depth; values below 0.2 are background.
+        canvas: side of the full canvas [px], from which s = 2048 / canvas / 255 follows at every scale of it.
+
+    Returns:
+        (B, 3, H, W) stored normals (n + 1) / 2 in [0, 1]; 0 marks background.
+    """
+    padded = F.pad(depth, (0, 1, 1, 0), mode="replicate")
+    here = padded[..., 1:, :-1]
+    x = here - padded[..., 1:, 1:]
+    y = padded[..., :-1, :-1] - here
+    z = torch.full_like(depth, 2048 / canvas / 255)
+    stored = (F.normalize(torch.cat([x, y, z], dim=1), dim=1) + 1) / 2
+    return torch.where(depth >= DEPTH_FLOOR, stored, torch.zeros_like(stored))

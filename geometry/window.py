@@ -1,0 +1,65 @@
+"""A rectangle of whole pixels on a square grid, and how it moves between scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows [top, bottom) and columns [left, right) of a pixel grid [px]; empty when it has no rows or no columns."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def full(cls, size: int) -> Window:
+        """The whole size x size grid."""
+        return cls(0, size, 0, size)
+
+    @property
+    def height(self) -> int:
+        return max(self.bottom - self.top, 0)
+
+    @property
+    def width(self) -> int:
+        return max(self.right - self.left, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.height == 0 or self.width == 0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """(rows, columns) to index the last two axes of an array on the same grid."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def clipped(self, size: int) -> Window:
+        """The part inside the size x size grid."""
+        clip = lambda value: min(max(value, 0), size)  # noqa: E731
+        return Window(clip(self.top), clip(self.bottom), clip(self.left), clip(self.right))
+
+    def grown(self, margin: int, size: int) -> Window:
+        """Every side moved outwards by margin [px], clipped to the size x size grid."""
+        grown = Window(self.top - margin, self.bottom + margin, self.left - margin, self.right + margin)
+        return grown.clipped(size)
+
+    def aligned(self, step: int) -> Window:
+        """The smallest window around this one whose sides are multiples of step [px]."""
+        down = lambda value: value // step * step  # noqa: E731
+        up = lambda value: -(-value // step) * step  # noqa: E731
+        return Window(down(self.top), up(self.bottom), down(self.left), up(self.right))
+
+    def halved(self) -> Window:
+        """The pixels of the half-size grid that lie under this window, rounded outwards."""
+        return Window(self.top // 2, -(-self.bottom // 2), self.left // 2, -(-self.right // 2))
+
+    def doubled(self) -> Window:
+        """The same area on the grid of twice the size."""
+        return Window(2 * self.top, 2 * self.bottom, 2 * self.left, 2 * self.right)
+
+    def relative_to(self, outer: Window) -> Window:
+        """This window in the coordinates of an array that holds only `outer`."""
+        return Window(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)

@@ -1,0 +1,1 @@
+"""Files, errors, batches of work, configs and checkpoints."""
