@@ -1,0 +1,1 @@
+"""From a coloured mesh of a person to training pairs."""

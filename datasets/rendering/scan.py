@@ -1,0 +1,36 @@
+"""What the renderer takes: a coloured mesh of one person, wherever it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class Appearance(Protocol):
+    """The colour of a surface, evaluated where rays hit it."""
+
+    def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """Unlit colour at points on the mesh.
+
+        Args:
+            faces: (N,) int64 index of the triangle of each point.
+            barycentric: (N, 3) float64 weights of the triangle's corners; they sum to 1.
+
+        Returns:
+            (N, 3) float32 sRGB in [0, 1].
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One person. Y up, facing +Z; any unit and any place: the renderer centres and scales."""
+
+    name: str  # becomes {ID} in file names
+    vertices: np.ndarray  # (V, 3) float64
+    faces: np.ndarray  # (F, 3) int64, counter-clockwise seen from outside
+    appearance: Appearance
+    joints: np.ndarray | None  # (31, 3) float64 in the frame of the vertices, None when unknown
+    joints_present: np.ndarray | None  # (31,) bool, None with joints

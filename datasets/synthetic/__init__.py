@@ -1,0 +1,1 @@
+"""Clothed people of our own: one seed, one person."""
