@@ -49,6 +49,8 @@ class ScanFrame:
 def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
     """The frame in which a scan is rendered: centred on its area-weighted centroid, divided by 2.8 max |component|.
 
+    Vertices that no face uses do not count.
+
     Args:
         vertices: (V, 3) float64, any unit, Y up, facing +Z.
         faces: (F, 3) integers.
@@ -57,8 +59,9 @@ def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
         ValueError: the surface has no area.
     """
     offset = area_centroid(vertices, faces)
-    # Vertices that no face uses are not part of the surface but do count: the official renderer scales by all.
-    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(vertices - offset).max()))
+    used = np.zeros(len(vertices), dtype=bool)
+    used[faces.ravel()] = True
+    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(vertices[used] - offset).max()))
 
 
 def turn(points: np.ndarray, yaw_deg: float) -> np.ndarray:
