@@ -1,4 +1,4 @@
-"""Which samples make which batch: a pure function of the seed, the batch's number and the rank, so any batch can be next."""
+"""Which samples make which batch: a pure function of seed, batch number and rank, so that any batch can be the next."""
 
 from __future__ import annotations
 

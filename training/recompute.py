@@ -19,9 +19,7 @@ from models.folded import half_resolution_kernel
 from models.refiner import RECEPTIVE_MARGIN, SCALE, STEPS, DepthRefiner, RefinerStep, normals_at_step
 
 
-def refine_recomputed(
-    refiner: DepthRefiner, coarse: Tensor, normals: Tensor, window: Window | None = None
-) -> Tensor:
+def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
     """What `refiner(coarse, normals, window)` returns, with the same gradients and BatchNorm statistics."""
     size = normals.shape[-1]
     window = window or Window.full(size)
