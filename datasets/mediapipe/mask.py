@@ -16,6 +16,10 @@ from geometry.keypoints import Keypoints
 
 WORKING_SIDE = 1280
 """Pixels across the person's region in which the mask is sharpened: half of what a person that fills 2048 px has."""
+WORKING_SIDE_LOW = 512
+"""A smaller person is enlarged to this, because the steps' margins are in pixels."""
+FLAT_FRINGE = 0.3
+"""Share of the surroundings of a person on a flat background that may be something else."""
 SKIRT_WEIGHT, SKIRT_NEAR, SKIRT_FAR = 0.4, 0.02, 0.07
 """Weight of the garment network, and between which distances from the pose mask it fades, in body heights."""
 
@@ -85,12 +89,15 @@ def sharpened(rgb: np.ndarray, pose: Pose, coarse: np.ndarray) -> np.ndarray:
     mask = np.zeros((height, width), bool)
     colour = flat_colour(rgb)
     if colour is not None:
-        cut = cut_from_flat(window, colour, warped(coarse, full_size))
-        mask[top:bottom, left:right] = large_components(cut & (warped(_nearness(coarse), full_size) > 0))
-        return mask
-    scale = min(1.0, WORKING_SIDE / pose.region.side)
+        cut, near = cut_from_flat(window, colour, warped(coarse, full_size)), warped(_nearness(coarse), full_size)
+        fringe = (near > 0) & (near < 0.5)
+        # A photo that was padded with one colour has flat borders too, but not around the person.
+        if cut[fringe].mean() < FLAT_FRINGE:
+            mask[top:bottom, left:right] = large_components(cut & (near > 0))
+            return mask
+    scale = np.clip(1.0, WORKING_SIDE_LOW / pose.region.side, WORKING_SIDE / pose.region.side)
     size = max(1, round(full_size[0] * scale)), max(1, round(full_size[1] * scale))
-    small = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale <= 1 else cv2.INTER_CUBIC)
     cut = large_components(grab_cut(small, warped(coarse, size))).astype(np.float32)
     smooth = guided_filter(small, cut)
     mask[top:bottom, left:right] = cv2.resize(smooth, full_size, interpolation=cv2.INTER_LINEAR) > 0.5
