@@ -10,10 +10,10 @@ import numpy as np
 import open3d as o3d
 
 from datasets.rendering.appearance import MaterialColour, PlainColour, TextureColour, VertexColour
-from datasets.rendering.frame import EXTENT
 from datasets.rendering.obj_file import Material, ObjMesh, read_mtl, read_obj
 from datasets.rendering.scan import Appearance
 from geometry.camera import Camera
+from geometry.scan_frame import WIDTH_PER_REACH
 from utils.errors import InputError
 
 MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
@@ -69,10 +69,12 @@ class _Kept:
 
 def _finite(path: Path, mesh: Mesh) -> Mesh:
     """The mesh without triangles that have a corner at NaN or infinity."""
-    usable = np.isfinite(mesh.vertices).all(1)[mesh.faces].all(1)
+    finite = np.isfinite(mesh.vertices).all(1)
+    usable = finite[mesh.faces].all(1)
     if not usable.any():
         raise InputError(f"{path}: {len(mesh.faces)} triangles and none has finite corners, expected a mesh")
-    vertices = np.nan_to_num(mesh.vertices, nan=0.0, posinf=0.0, neginf=0.0)
+    # A vertex without a place goes where it cannot change the size of the mesh.
+    vertices = np.where(finite[:, None], mesh.vertices, mesh.vertices[mesh.faces[usable][0, 0]])
     if usable.all():
         return Mesh(vertices, mesh.faces, mesh.appearance, mesh.notes)
     note = f"{path}: {(~usable).sum()} of {len(usable)} triangles are not finite and are left out"
@@ -125,7 +127,7 @@ def texels_per_pixel(obj: ObjMesh, size: int) -> float:
     if not len(used) or area[good].sum() == 0:
         return 0.0
     half_extent = np.ptp(used, axis=0).max() / 2
-    pixel_area = area[good].sum() * (Camera(size).focal / (EXTENT * half_extent)) ** 2
+    pixel_area = area[good].sum() * (Camera(size).focal / (WIDTH_PER_REACH * half_extent)) ** 2
     return float(np.sqrt(uv_area[good].sum() / pixel_area))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from datasets.rendering.frame import turned_about_y
 from datasets.rendering.tracer import Tracer, ViewHits
+from geometry.scan_frame import turn
 
 SHADOW_BIAS = 1e-3
 """Shadow rays start this far off the surface [world units]: 2.5 mm on an adult."""
@@ -78,7 +78,7 @@ def _tint(rng: np.random.Generator, spread: float) -> np.ndarray:
 def random_lighting(rng: np.random.Generator) -> Lighting:
     """Lights that a photographer may have met: the key in front and above, ceiling brighter than floor."""
     azimuth, elevation = rng.uniform(-80, 80), rng.uniform(10, 65)
-    key = turned_about_y(np.array([0.0, np.sin(np.radians(elevation)), np.cos(np.radians(elevation))]), azimuth)
+    key = turn(np.array([0.0, np.sin(np.radians(elevation)), np.cos(np.radians(elevation))]), azimuth)
     fill = _unit(np.array([-np.sign(key[0]) * rng.uniform(0.4, 1.2), rng.uniform(-0.1, 0.5), 1.0]))
     key_share = rng.uniform(0.25, 0.65)
     ceiling, floor = rng.uniform(0.5, 1.0) * _tint(rng, 0.06), rng.uniform(0.15, 0.5) * _tint(rng, 0.1)
@@ -196,11 +196,11 @@ def light_on(
         (N, 3) float32 linear RGB.
     """
     points = view.points(view.front) + SHADOW_BIAS * normals
-    seen = turned_about_y(normals, yaw)
+    seen = turn(normals, yaw)
     open_sky = openness(tracer, view, points, normals, ambient_rays) if ambient_rays else np.ones(len(points))
     ambient = np.maximum(harmonics(seen) @ (COSINE_BANDS[:, None] * lighting.ambient), 0) * open_sky[:, None]
     cosine = np.maximum(seen @ lighting.key_direction, 0)
-    key_direction = turned_about_y(lighting.key_direction, -yaw)
+    key_direction = turn(lighting.key_direction, -yaw)
     visible = _key_visibility(tracer, view, points, key_direction, lighting.key_width, cosine > 0)
     fill = np.maximum(seen @ lighting.fill_direction, 0) * (0.5 + 0.5 * open_sky)
     light = ambient + (cosine * visible)[:, None] * lighting.key_rgb + fill[:, None] * lighting.fill_rgb

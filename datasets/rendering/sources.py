@@ -80,6 +80,11 @@ def _first(candidates: list[Path], what: str) -> Path:
     raise InputError(f"{candidates[0].parent}: no {names}, expected the {what}")
 
 
+def _one_word(name: str) -> str:
+    """List files separate paths by blanks, so names have none."""
+    return "_".join(name.split())
+
+
 def _folders(root: Path, ending: str = "") -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder, expected one folder per scan")
@@ -178,7 +183,7 @@ class MeshFolder:
 
     @property
     def set_name(self) -> str:
-        return self.root.resolve().name
+        return _one_word(self.root.resolve().name)
 
     def files(self) -> dict[str, Path]:
         """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
@@ -189,7 +194,7 @@ class MeshFolder:
         files: dict[str, Path] = {}
         for path in found:
             *folders, stem = path.relative_to(self.root).with_suffix("").parts
-            name = "_".join([*folders[:-1], stem] if folders[-1:] == [stem] else [*folders, stem])
+            name = _one_word("_".join([*folders[:-1], stem] if folders[-1:] == [stem] else [*folders, stem]))
             while name in files:
                 name += path.suffix.lower().replace(".", "_")
             files[name] = path

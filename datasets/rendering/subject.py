@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -16,12 +15,15 @@ from datasets.people import KeypointSource, Photo
 from datasets.rendering.shading import random_lighting
 from datasets.rendering.sources import ScanSource
 from datasets.rendering.view import ScanRenderer, project_scan_joints, seed_of
-from geometry.keypoints import Keypoints
+from datasets.sources import SourceOptions, person_sources
 from utils.errors import InputError
 from utils.files import read_photo
 
-KeypointChoice = Literal["auto", "joints", "json", "detect"]
-"""joints: of the scan; json: OpenPose's, found on earlier renders; detect: found now; auto: the first of them there."""
+KEYPOINT_CHOICES = ("auto", "joints", "json", "mediapipe", "rtmw")
+"""joints: of the scan; json: what OpenPose found on earlier renders; mediapipe, rtmw: found on the render now.
+
+`auto` takes the first of joints, json and mediapipe that is there; any other is taken at its word.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,7 @@ class SubjectRenderer:
     seed: int  # of the lights
     ambient_rays: int  # per pixel, 0 leaves ambient occlusion out
     threads: int  # 0 takes all cores
-    keypoints: KeypointChoice
-    read_json: Callable[[Path, Photo], Keypoints]
-    detector: Callable[[], KeypointSource]  # makes it where it is needed: sessions do not cross processes
+    keypoints: str  # one of KEYPOINT_CHOICES
     overwrite: bool = False
 
     def pair(self, name: str, yaw: float) -> Pair:
@@ -86,9 +86,16 @@ class SubjectRenderer:
             return projected
         if self.keypoints == "joints":
             raise InputError(f"{pair.subject}: the scan has no joints; try --keypoints json or detect")
-        path = self.root / pair.shaded_front
-        photo = Photo(path, read_photo(path)[0], alpha=None)
-        file = self.root / pair.joints_json
-        if self.keypoints == "json" or (self.keypoints == "auto" and file.is_file()):
-            return joints_of(self.read_json(file, photo))
-        return joints_of(self.detector().keypoints(photo))
+        json = self.root / pair.joints_json
+        use_json = self.keypoints == "json" or (self.keypoints == "auto" and json.is_file())
+        # The joints' file is looked for beside the photo, and that is where the official layout keeps it.
+        path = json.with_name(f"{pair.subject}_front.png") if use_json else self.root / pair.shaded_front
+        photo = Photo(path, read_photo(self.root / pair.shaded_front)[0], alpha=None)
+        source = _detector("file" if use_json else "mediapipe" if self.keypoints == "auto" else self.keypoints)
+        return joints_of(source.keypoints(photo).keypoints)
+
+
+@lru_cache
+def _detector(choice: str) -> KeypointSource:
+    """One session per process."""
+    return person_sources(keypoints=choice, options=SourceOptions(threads=1)).keypoints

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import open3d as o3d
 
-from datasets.rendering.frame import turned_about_y
 from geometry.camera import CENTRE, Camera
+from geometry.scan_frame import turn
 from geometry.window import Window
 
 BEYOND = 2.5
@@ -85,12 +85,12 @@ class Tracer:
         A reversed ray that slips past a grazing edge gives the front point as back point, so both sides share one
         silhouette.
         """
-        origin = turned_about_y(CENTRE, -yaw)
+        origin = turn(CENTRE, -yaw)
         window = self._window(camera, yaw)
         found, front = self._cast(_rays_32(camera, window, yaw))
         pixels = np.flatnonzero(found)
         rows, columns = pixels // max(window.width, 1) + window.top, pixels % max(window.width, 1) + window.left
-        rays = turned_about_y(camera.rays_at(rows, columns), -yaw)
+        rays = turn(camera.rays_at(rows, columns), -yaw)
         front = self._refined(front, origin, rays)
         back = self._refined(self._last(front, origin, rays), origin, rays)
         back = back.where(back.distance >= front.distance, front)
@@ -111,7 +111,7 @@ class Tracer:
 
     def _window(self, camera: Camera, yaw: float) -> Window:
         """The pixels around the projected mesh."""
-        u, v = camera.project(turned_about_y(self.vertices, yaw)).T
+        u, v = camera.project(turn(self.vertices, yaw)).T
         around = Window(int(v.min()) - 1, int(v.max()) + 2, int(u.min()) - 1, int(u.max()) + 2)
         return around.clipped(camera.size)
 
@@ -154,6 +154,6 @@ def _rays_32(camera: Camera, window: Window, yaw: float) -> np.ndarray:
     x, y = (x + (0.5 - camera.size / 2)) * scale, ((camera.size / 2 - 0.5) - y) * scale
     directions = np.stack([x, y, np.full_like(x, -1)], axis=-1) / np.sqrt(x * x + y * y + 1)[..., None]
     rays = np.empty((window.height * window.width, 6), dtype=np.float32)
-    rays[:, :3] = turned_about_y(CENTRE, -yaw)
-    rays[:, 3:] = turned_about_y(directions, -yaw).reshape(-1, 3)
+    rays[:, :3] = turn(CENTRE, -yaw)
+    rays[:, 3:] = turn(directions, -yaw).reshape(-1, 3)
     return rays

@@ -8,11 +8,12 @@ import numpy as np
 
 from datasets.pair_files import PairImages
 from datasets.rendering import shading
-from datasets.rendering.frame import stand_in_frame, turned_about_y
+from datasets.rendering.frame import stand_in_frame
 from datasets.rendering.scan import Scan
 from datasets.rendering.tracer import Hits, Tracer, ViewHits
 from geometry.camera import Camera
 from geometry.depth import encode_pixels, pixels_from_distance
+from geometry.scan_frame import turn
 from utils.errors import InputError
 
 
@@ -39,7 +40,7 @@ def project_scan_joints(scan: Scan, size: int, yaw: float) -> np.ndarray:
     Returns:
         (31, 3) float64: x, y [px] and 1; three zeros for a joint that is not present.
     """
-    xy = Camera(size).project(turned_about_y(scan.joints, yaw))
+    xy = Camera(size).project(turn(scan.joints, yaw))
     usable = scan.joints_present & np.isfinite(xy).all(1)
     return np.where(usable[:, None], np.column_stack([xy, np.ones(len(xy))]), 0.0)
 
