@@ -16,7 +16,7 @@ WARDROBE = {
         "#5e4634", "#c2b59b", "#3d5a5c", "#8c8398", "#c4bfd0", "#b8860b", "#c0563f", "#345e8a", "#9db7a5",
     ),
     "denim": (
-        "#1c2740", "#26344f", "#35496a", "#4a6285", "#6b83a3", "#8ea2b8", "#23262c", "#3a3d44",
+        "#1f2738", "#2a3446", "#3b485f", "#516179", "#728298", "#93a1b0", "#24262a", "#3b3d42",
     ),
     "bottom": (
         "#1b1b1e", "#2a2b2f", "#3d3e42", "#5b5c5f", "#232b3d", "#33405a", "#6e6350", "#8b7a5e", "#a8977a", "#b9ae99",
@@ -125,7 +125,7 @@ def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.nd
     """(N,) darkening in [0, 1] of hems, flies, pockets, plackets and side seams."""
     u = marks.unit
     line = lambda distance, width: np.exp(-((distance / (width * u)) ** 2))  # noqa: E731
-    dark = 0.35 * line(edge - 0.018 * u, 0.0012) + 0.2 * line(edge, 0.003)
+    dark = 0.25 * line(edge - 0.018 * u, 0.0012) + 0.2 * line(edge, 0.003)
     if kind in ("trousers", "cropped", "shorts"):
         back = chart.z < marks.hip[2]
         x, low = np.abs(chart.x), marks.hip[1] + 0.10 * u - chart.y
@@ -136,11 +136,11 @@ def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.nd
         patch = np.maximum(np.abs(x - 0.085 * u) - 0.05 * u, np.abs(low - 0.1 * u) - 0.055 * u)
         dark = dark + 0.5 * line(patch, 0.002) * back
     if kind == "jacket":
-        dark = dark + 0.3 * line(edge - 0.03 * u, 0.0015)
+        dark = dark + 0.15 * line(edge - 0.03 * u, 0.0015)
         pocket = np.maximum(
             np.abs(np.abs(chart.x) - 0.11 * u) - 0.004 * u, np.abs(chart.y - marks.hip[1] - 0.1 * u) - 0.06 * u
         )
-        dark = dark + 0.6 * line(np.maximum(pocket, 0), 0.002) * (chart.z > marks.hip[2]) * (chart.arm < 0.4)
+        dark = dark + 0.35 * line(np.maximum(pocket, 0), 0.0015) * (chart.z > marks.hip[2]) * (chart.arm < 0.4)
     return np.clip(dark, 0, 0.7)
 
 
@@ -172,9 +172,9 @@ def fabric_colour(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, mar
         colour = ground + (second - ground) * speckle[:, None]
     shade = 0.02 * fractal_noise(p, 9.0, fabric.seed + 1, 3) + 0.018 * noise(p, 420.0, fabric.seed + 2)
     if fabric.pattern == "denim":
-        twill = noise(np.stack([p[:, 0] + 0.6 * p[:, 1], p[:, 1], p[:, 2]], 1), (500, 60, 500), fabric.seed + 3)
+        twill = noise(np.stack([p[:, 0] + 0.6 * p[:, 1], p[:, 1], p[:, 2]], 1), (700, 250, 700), fabric.seed + 3)
         worn = np.exp(-(((chart.leg_along - 0.3) / 0.22) ** 2)) * np.clip((chart.z - marks.hip[2]) / 0.08, 0, 1)
-        shade = shade + 0.05 * twill + 0.3 * fabric.duty * worn * chart.leg
+        shade = shade + 0.025 * twill + 0.3 * fabric.duty * worn * chart.leg
     shade = shade - _seams(kind, chart, edge, marks)
     colour = colour * (1 + shade)[:, None]
     if fabric.belt is not None:

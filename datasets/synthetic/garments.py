@@ -13,13 +13,13 @@ from datasets.synthetic.cloth import Material
 FAR = 1.0
 """A field value that never limits [m]."""
 
-KNIT = Material(ease=0.035, bending=0.05, gravity=0.0008, thickness=0.0025)
-SHIRTING = Material(ease=0.045, bending=0.08, gravity=0.0007, thickness=0.002)
-SWEAT = Material(ease=0.05, bending=0.14, gravity=0.0008, thickness=0.005)
-DENIM = Material(ease=0.03, bending=0.12, gravity=0.0004, thickness=0.003)
-DRAPE = Material(ease=0.03, bending=0.05, gravity=0.001, thickness=0.002)
-COAT = Material(ease=0.03, bending=0.2, gravity=0.0005, thickness=0.006)
-STRETCH = Material(ease=0.005, bending=0.1, gravity=0.0, thickness=0.0015)
+KNIT = Material(ease=0.07, bending=0.018, gravity=0.0008, thickness=0.0025)
+SHIRTING = Material(ease=0.09, bending=0.014, gravity=0.0007, thickness=0.002)
+SWEAT = Material(ease=0.08, bending=0.035, gravity=0.0008, thickness=0.004)
+DENIM = Material(ease=0.07, bending=0.022, gravity=0.0004, thickness=0.003)
+DRAPE = Material(ease=0.07, bending=0.016, gravity=0.001, thickness=0.002)
+COAT = Material(ease=0.07, bending=0.045, gravity=0.0005, thickness=0.005)
+STRETCH = Material(ease=0.005, bending=0.05, gravity=0.0, thickness=0.0015)
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
     def stands_off(chart: Chart) -> np.ndarray:
         trunk = 1 - _step(chart.arm, 0.3, 0.8)
         low = _step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
-        body = 0.026 + 0.006 * loose + (0.006 + 0.02 * loose) * low
-        return (trunk * body + (1 - trunk) * (0.022 + 0.008 * loose)) * u
+        body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
+        return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
 
     return Garment("jacket", "tights", 3, COAT, covers, stands_off, rng.uniform(0.7, 1.5), 12)
 

@@ -68,6 +68,7 @@ class _Head:
         self.middle_z = (self.front + self.back) / 2
         self.half_depth = (self.front - self.back) / 2
         self.half_width = upper[:, 0].max()
+        self.ear = marks.face["left_ear"]
 
     def polar(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Angle about the vertical (0 front) and height above the eyes in head heights."""
@@ -96,8 +97,24 @@ def _hairline(points: np.ndarray, head: _Head, style: HairStyle, seed: int, unit
         depth, [-1.05, -0.62, -0.3, -0.05, 0.12, 0.45, 1.05],
         [forehead, forehead - 0.05, 0.22, -0.12, -0.22, -0.55, -style.nape],
     )  # fmt: skip
+    ear = head.ear
+    around_ear = np.hypot(
+        (points[:, 1] - ear[1]) / (0.040 * unit), (points[:, 2] - ear[2] + 0.008 * unit) / (0.026 * unit)
+    )
+    beside = np.abs(points[:, 0]) > 0.6 * head.half_width
+    bare_ear = np.where(beside, 0.4 * (around_ear - 1), 1.0)
     temples = 0.10 * np.clip(np.abs(points[:, 0]) / head.half_width - 0.45, 0, 1) * (depth < -0.3)
-    return height - line - temples + 0.03 * noise(points / unit, 45.0, seed)
+    field = height - line - temples + 0.03 * noise(points / unit, 45.0, seed)
+    return np.minimum(field, bare_ear)
+
+
+def scalp_field(
+    points: np.ndarray, model: BodyModel, rest: RestBody, marks: Landmarks, style: HairStyle, seed: int
+) -> np.ndarray:
+    """(N,) positive where head hair grows, for rest-pose points of the skin."""
+    if style.kind == "bald":
+        return np.full(len(points), -1.0)
+    return _hairline(points, _Head(rest, marks, model), style, seed + 5, marks.unit)
 
 
 def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows):

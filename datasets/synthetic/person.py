@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,13 +12,14 @@ from datasets.synthetic.chart import Chart, Landmarks, chart_body
 from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.fabrics import Fabric, fabric_colour, sample_colour, sample_fabric, shoe_colour
 from datasets.synthetic.garments import Garment, sample_outfit
-from datasets.synthetic.hair import HairStyle, make_hair, sample_hair
+from datasets.synthetic.hair import HairStyle, make_hair, sample_hair, scalp_field
+from datasets.synthetic.hidden import poking, without_faces
 from datasets.synthetic.mesh import vertex_normals
 from datasets.synthetic.poses import sample_pose
 from datasets.synthetic.shoes import ShoeStyle, make_shoe, sample_shoes
 from datasets.synthetic.skin import Complexion, eye_colour, hair_colour, sample_complexion, skin_colour
 from datasets.synthetic.surfaces import skinned, surface
-from datasets.synthetic.wardrobe import Part, drape, with_lining, without_hidden
+from datasets.synthetic.wardrobe import Part, drape, with_lining
 
 HIDDEN_BELOW = 0.05
 """[m] What lies this far inside the edge of a garment cannot be seen and is left out."""
@@ -100,7 +101,7 @@ def make_person(seed: int) -> Scan:
     shoe_colours = np.stack([sample_colour("shoe", rng_look) for _ in range(3)])
     seeds = [int(value) for value in rng_clothes.integers(2**31, size=4)]
 
-    parts = _dress(model, rest, posed, chart, marks, outfit, shoes, seeds)
+    parts = _dress(model, rest, posed, chart, marks, outfit, shoes, style, seeds)
     parts += make_hair(style, model, rest, posed, marks, chart.rows, seeds[3])
     look = Look(marks, complexion, style, fabrics, shoe_colours)
     return _scan(f"synthetic_{seed:06d}", parts, look, posed)
@@ -150,6 +151,7 @@ def _dress(
     marks: Landmarks,
     outfit: list[Garment],
     shoes: ShoeStyle | None,
+    style: HairStyle,
     seeds: list[int],
 ) -> list[Part]:
     """Skin, eyes, shoes and clothes; what clothes hide is left out."""
@@ -162,46 +164,45 @@ def _dress(
         below.append((part.points, part.faces))
     clothes = []
     for k, (garment, part) in enumerate(zip(outfit, draped, strict=True)):
-        hidden = np.zeros(len(part.points), bool)
-        for outer in outfit[k + 1 :]:
-            hidden |= outer.covers(Chart(part.rows)) > HIDDEN_BELOW * marks.unit
-        visible = without_hidden(
-            with_lining(part, garment.material.thickness * marks.unit), _lined(part, hidden, marks, garment)
-        )
-        clothes.append(visible)
-    return [_skin(model, rest, posed, chart, marks, outfit, shoes), _eyes(rest, posed, chart), *pair, *clothes]
+        dropped = _unseen(part, outfit[k + 1 :], draped[k + 1 :], marks)
+        clothes.append(with_lining(part, garment.material.thickness * marks.unit, dropped))
+    skin = _skin(model, rest, posed, chart, marks, outfit, shoes)
+    skin = without_faces(skin, _unseen(skin, outfit, draped, marks) | _in_shoes(skin, model, rest, marks, shoes))
+    skin = replace(skin, edge=scalp_field(skin.rows[:, :3], model, rest, marks, style, seeds[3]))
+    return [skin, _eyes(rest, posed, chart), *pair, *clothes]
 
 
-def _lined(part: Part, hidden: np.ndarray, marks: Landmarks, garment: Garment) -> np.ndarray:
-    """`hidden` for the lined part: the lining repeats outer vertices."""
-    owner = with_lining(
-        Part(part.kind, part.points, part.faces, np.arange(len(part.points))[:, None], part.edge),
-        garment.material.thickness * marks.unit,
-    ).rows[:, 0]
-    return hidden[owner.astype(int)]
+def _unseen(part: Part, outfit: list[Garment], draped: list[Part], marks: Landmarks) -> np.ndarray:
+    """(F,) bool: faces deep under outer garments, or come through them."""
+    chart = Chart(part.rows)
+    deep, under = np.zeros(len(part.points), bool), np.zeros(len(part.points), bool)
+    for garment in outfit:
+        depth = garment.covers(chart) / marks.unit
+        deep |= depth > (HIDDEN_BELOW_SKIRT if garment.kind == "skirt" else HIDDEN_BELOW)
+        under |= depth > 0.003
+    dropped = deep[part.faces].all(1)
+    return dropped | poking(part, under & ~deep, draped)
+
+
+def _in_shoes(skin: Part, model: BodyModel, rest: RestBody, marks: Landmarks, shoes: ShoeStyle | None) -> np.ndarray:
+    """(F,) bool: skin inside shoes."""
+    if shoes is None:
+        return np.zeros(len(skin.faces), bool)
+    chart, ankle = Chart(skin.rows), rest.heads[model.bones["foot.L"]][1]
+    inside = (chart.foot + chart.leg > 0.8) & (chart.y < ankle + (shoes.shaft - 0.02) * marks.unit)
+    return inside[skin.faces].all(1)
 
 
 def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks, outfit, shoes) -> Part:
-    """The visible body, a little slimmer under cloth; `edge` tells where head hair grows."""
+    """The body, a little slimmer under cloth."""
     body = surface("body")
     rows = body.weights @ chart.rows
-    skin = Chart(rows)
-    cover, hidden = np.full(len(rows), -1.0), np.zeros(len(rows), bool)
-    for garment in outfit:
-        depth = garment.covers(skin)
-        cover = np.maximum(cover, depth)
-        limit = HIDDEN_BELOW_SKIRT if garment.kind == "skirt" else HIDDEN_BELOW
-        hidden |= depth > limit * marks.unit
-    if shoes is not None:
-        ankle = rest.heads[model.bones["foot.L"]][1]
-        in_shoe = (skin.foot + skin.leg > 0.8) & (skin.y < ankle + (shoes.shaft - 0.02) * marks.unit)
-        hidden |= in_shoe
+    cover = np.max([garment.covers(Chart(rows)) for garment in outfit], axis=0)
     points = body.weights @ rest.vertices
     normals = vertex_normals(points, body.faces)
     step_back = SHRINK * marks.unit * np.clip(cover / (0.02 * marks.unit), 0, 1)
     points = skinned(body.weights, posed.skinning, points - normals * step_back[:, None])
-    part = Part("skin", points, body.faces, rows, np.full(len(rows), -1.0))
-    return without_hidden(part, hidden)
+    return Part("skin", points, body.faces, rows, np.zeros(len(rows)))
 
 
 def _eyes(rest: RestBody, posed: PosedBody, chart: Chart) -> Part:

@@ -30,9 +30,9 @@ def sample_shoes(rng: np.random.Generator) -> ShoeStyle | None:
     if kind == "bare":
         return None
     sole = {
-        "sneaker": rng.uniform(0.018, 0.034),
-        "slipper": rng.uniform(0.006, 0.014),
-        "boot": rng.uniform(0.02, 0.035),
+        "sneaker": rng.uniform(0.012, 0.022),
+        "slipper": rng.uniform(0.005, 0.010),
+        "boot": rng.uniform(0.014, 0.024),
     }
     shaft = {"sneaker": rng.uniform(-0.02, 0.015), "slipper": -0.035, "boot": rng.uniform(0.05, 0.14)}
     return ShoeStyle(kind, float(sole[kind]), float(shaft[kind]), float(rng.uniform(0.004, 0.008)))

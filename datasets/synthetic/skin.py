@@ -112,7 +112,7 @@ def _face(complexion: Complexion, style: HairStyle, points, colour, scalp, marks
     colour = colour * (1 - 0.5 * nostril)[:, None]
     if complexion.stubble > 0:
         shade = np.clip(beard_field(points, marks) * 2, 0, 1) * complexion.stubble
-        grain = 0.5 + 0.25 * noise(points, 900.0, 4)
+        grain = 0.5 + 0.12 * noise(points, 1500.0, 4)
         colour = colour + (complexion.hair * 0.6 + 0.1 - colour) * np.clip(shade * grain, 0, 0.6)[:, None]
     if style.kind != "bald":
         cover = np.clip(scalp * 8 + 0.2, 0, 0.9)

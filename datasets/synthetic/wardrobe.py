@@ -46,10 +46,10 @@ def fold_pattern(chart: Chart, marks: Landmarks, seed: int) -> np.ndarray:
     warp = 0.03 * np.stack([noise(p, 6.0, seed + k) for k in (11, 12, 13)], axis=1)
     q = p + warp
     arm, leg = chart.arm_along * marks.arm_length / u, chart.leg_along * marks.leg_length / u
-    rings_arm = noise(np.stack([arm + warp[:, 0], q[:, 2], q[:, 0]], 1), (34, 11, 11), seed + 1)
-    rings_leg = noise(np.stack([leg + warp[:, 1], q[:, 2], q[:, 0]], 1), (26, 9, 9), seed + 2)
-    drapery = noise(np.stack([q[:, 0] + 0.5 * q[:, 1], q[:, 1], q[:, 2]], 1), (20, 8, 20), seed + 3)
-    across = noise(np.stack([q[:, 0], q[:, 1] + 0.35 * np.abs(q[:, 0]), q[:, 2]], 1), (9, 26, 9), seed + 4)
+    rings_arm = noise(np.stack([arm + warp[:, 0], q[:, 2], q[:, 0]], 1), (48, 24, 24), seed + 1)
+    rings_leg = noise(np.stack([leg + warp[:, 1] + 0.25 * q[:, 0], q[:, 2], q[:, 0]], 1), (40, 24, 24), seed + 2)
+    drapery = noise(np.stack([q[:, 0] + 0.5 * q[:, 1], q[:, 1], q[:, 2]], 1), (30, 9, 30), seed + 3)
+    across = noise(np.stack([q[:, 0], q[:, 1] + 0.35 * np.abs(q[:, 0]), q[:, 2]], 1), (10, 38, 10), seed + 4)
     bump = lambda value, centre, width: np.exp(-(((value - centre) / width) ** 2))  # noqa: E731
     elbow, wrist = bump(chart.arm_along, 0.5, 0.16), bump(chart.arm_along, 0.92, 0.12)
     knee, ankle = bump(chart.leg_along, 0.52, 0.12), bump(chart.leg_along, 0.97, 0.12)
@@ -57,9 +57,9 @@ def fold_pattern(chart: Chart, marks: Landmarks, seed: int) -> np.ndarray:
     waist = bump(chart.y, marks.hip[1] + 0.12 * u, 0.12 * u)
     on_trunk = (1 - chart.arm) * (1 - chart.leg)
     return u * (
-        chart.arm * rings_arm * (0.004 + 0.009 * elbow + 0.007 * wrist)
-        + chart.leg * rings_leg * (0.003 + 0.008 * knee + 0.011 * ankle + 0.006 * crotch)
-        + on_trunk * (0.0055 * drapery + 0.008 * waist * across)
+        chart.arm * rings_arm * (0.005 + 0.010 * elbow + 0.008 * wrist)
+        + chart.leg * rings_leg * (0.003 + 0.009 * knee + 0.012 * ankle + 0.008 * crotch)
+        + on_trunk * (0.008 * drapery + 0.010 * waist * across)
     )
 
 
@@ -96,7 +96,9 @@ def drape(
     operator, faces = loop_subdivide(patch.faces, len(points))
     points, rest, fine = operator @ points, operator @ rest, patch.then(operator, faces)
     shell = Shell(rest, faces, material.ease)
-    still = Material(material.ease, material.bending, 0.0, material.thickness)
+    still = Material(material.ease, 0.6 * material.bending, 0.0, material.thickness)
+    small = 0.0012 * marks.unit * noise(rest / marks.unit, 60.0, seed + 21)
+    points = fold_seed(points, faces, garment.folds * small)
     points = shell.relax(points, obstacle, still, margin, steps=20, every=20)
     points = settle(points, faces, shell.mean, obstacle, margin, rounds=1)
     rows = fine.weights @ rows
@@ -129,15 +131,12 @@ def _tailor(patch: Patch, garment: Garment, chart: Chart, rest_points: np.ndarra
     return points if garment.shape is None else garment.shape(chart, points)
 
 
-def with_lining(part: Part, thickness: float) -> Part:
-    """Close the hems and give the openings an inside."""
-    walled = (part.edge[part.faces] < WALL_DEPTH).any(1)
+def with_lining(part: Part, thickness: float, dropped: np.ndarray) -> Part:
+    """Close the hems and give the openings an inside; leave out the faces that are `dropped`, (F,) bool."""
+    walled = (part.edge[part.faces] < WALL_DEPTH).any(1) & ~dropped
     points, faces, owner = with_inner_wall(part.points, part.faces, np.full(len(part.points), thickness), walled)
-    return Part(part.kind, points, faces, part.rows[owner], part.edge[owner])
-
-
-def without_hidden(part: Part, hidden: np.ndarray) -> Part:
-    """Drop the faces all of whose corners are hidden; (V,) bool."""
-    faces = part.faces[~hidden[part.faces].all(1)]
-    used, renumbered = np.unique(faces, return_inverse=True)
-    return Part(part.kind, part.points[used], renumbered.reshape(-1, 3), part.rows[used], part.edge[used])
+    kept = np.ones(len(faces), bool)
+    kept[: len(dropped)] = ~dropped
+    used, renumbered = np.unique(faces[kept], return_inverse=True)
+    owner = owner[used]
+    return Part(part.kind, points[used], renumbered.reshape(-1, 3), part.rows[owner], part.edge[owner])
