@@ -1,4 +1,4 @@
-"""Where the joints and the mask of a photo come from: the two seams, and what crosses them."""
+"""Where the joints and the mask of a photo come from: the two seams, what crosses them, and whether it makes sense."""
 
 from __future__ import annotations
 
@@ -6,9 +6,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 
-from geometry.keypoints import Keypoints
+from geometry.keypoints import INDEX, IncompletePersonError, Keypoints, repair
+from utils.errors import InputError
+from utils.files import read_photo
+
+
+class NoPersonError(InputError):
+    """Nobody is in the photo."""
+
+
+class PersonCutOffError(InputError):
+    """Too little of the person is in the photo, or known, to digitize it."""
+
+
+class KeypointFileError(InputError):
+    """A file with joints that cannot be used."""
+
+
+class MaskError(InputError):
+    """A mask that is missing, broken, or not that of the person."""
+
+
+class ModelUnavailableError(InputError):
+    """A detector or mask model whose package or weights are not on this machine, or broken."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +42,41 @@ class Photo:
     rgb: np.ndarray  # (H, W, 3) uint8
     alpha: np.ndarray | None  # (H, W) uint8, None when the file has none or a constant one
 
+    @classmethod
+    def read(cls, path: Path | str) -> Photo:
+        """Read a photo file.
+
+        Raises:
+            InputError: the file is not a readable image.
+        """
+        return cls(Path(path), *read_photo(path))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) [px]."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+
+@dataclass(frozen=True)
+class FoundKeypoints:
+    """What a source found, with what the user should hear about it."""
+
+    keypoints: Keypoints  # joints may be missing
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoundMask:
+    """What a source found, with what the user should hear about it."""
+
+    mask: np.ndarray  # (H, W) bool, True on the person
+    warnings: tuple[str, ...] = ()
+
 
 class KeypointSource(Protocol):
     """Finds the 31 joints of the person in a photo."""
 
-    def keypoints(self, photo: Photo) -> Keypoints:
+    def keypoints(self, photo: Photo) -> FoundKeypoints:
         """Joints in the photo's pixels.
 
         Raises:
@@ -35,10 +88,172 @@ class KeypointSource(Protocol):
 class MaskSource(Protocol):
     """Finds the pixels of the person in a photo."""
 
-    def mask(self, photo: Photo, keypoints: Keypoints) -> np.ndarray:
-        """(H, W) bool, True on the person.
+    def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
+        """The person who has these joints.
 
         Raises:
             InputError: there is no usable mask.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Person:
+    """Everything the networks need to know about the person in a photo."""
+
+    keypoints: Keypoints  # every joint present
+    mask: np.ndarray  # (H, W) bool
+    warnings: tuple[str, ...]
+
+
+def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: MaskSource) -> Person:
+    """Joints and mask of the person in a photo, repaired and checked against each other.
+
+    Raises:
+        InputError: there is no usable person; the message names the photo.
+    """
+    found = keypoint_source.keypoints(photo)
+    complete, warnings = complete_keypoints(photo, found.keypoints)
+    found_mask = mask_source.mask(photo, found.keypoints)
+    checks = check_mask(photo, complete, found_mask.mask)
+    return Person(complete, found_mask.mask, (*found.warnings, *warnings, *found_mask.warnings, *checks))
+
+
+UPRIGHT_WITHIN = np.cos(np.radians(45))
+SMALL_PERSON = 0.3
+"""Of the photo's longer side: a person shorter than this is worth a warning."""
+
+
+def complete_keypoints(photo: Photo, keypoints: Keypoints) -> tuple[Keypoints, tuple[str, ...]]:
+    """Every joint placed, and the warnings: joints that a rule had to place, a person on its side, a small one.
+
+    Raises:
+        PersonCutOffError: too many joints are missing.
+    """
+    try:
+        repaired = repair(keypoints)
+    except IncompletePersonError as error:
+        raise PersonCutOffError(f"{photo.path.name}: {error} ({keypoints.source})") from error
+    complete, warnings = repaired.keypoints, []
+    if repaired.notes:
+        warnings.append(f"joints placed by rule: {_grouped(repaired.notes)}")
+    down = _down(complete)
+    if down[1] < UPRIGHT_WITHIN * np.hypot(*down):
+        angle = np.degrees(np.arctan2(down[0], down[1]))
+        warnings.append(f"the person leans {abs(angle):.0f} deg from upright: turn the photo upright")
+    extent = np.ptp(complete.xy, axis=0).max() / max(photo.size)
+    if extent < SMALL_PERSON:
+        warnings.append(f"the person spans only {100 * extent:.0f} % of the photo: crop it for more detail")
+    return complete, tuple(warnings)
+
+
+def _grouped(notes: tuple[str, ...]) -> str:
+    """Notes "joint: rule" as one line in which every rule comes once."""
+    joints: dict[str, list[str]] = {}
+    for note in notes:
+        joint, rule = note.split(": ")
+        joints.setdefault(rule, []).append(joint)
+    return "; ".join(f"{', '.join(names)} ({rule})" for rule, names in joints.items())
+
+
+def _down(keypoints: Keypoints) -> np.ndarray:
+    """(2,) from the middle of the shoulders to the middle of the hips [px]; every joint must be present."""
+    middle = {
+        name: keypoints.xy[[INDEX[f"left_{name}"], INDEX[f"right_{name}"]]].mean(0) for name in ("shoulder", "hip")
+    }
+    return middle["hip"] - middle["shoulder"]
+
+
+CONFIDENT = 0.3
+"""Joints of at least this score take part in the checks of a mask and of a photo's size."""
+JOINTS_IN_MASK = 0.8
+MASK_MARGIN = 0.02
+"""Of the longer side of the joints' box: how far beside the mask a joint may lie (ears and finger tips do)."""
+MASK_FAR_FROM_JOINTS = 0.5
+"""Intersection over union of the joints' box and the mask's box below which they seem to be of different things."""
+
+
+def check_mask(photo: Photo, keypoints: Keypoints, mask: np.ndarray) -> tuple[str, ...]:
+    """Warnings about a mask that the person with these joints may have.
+
+    Args:
+        keypoints: complete, in the photo's pixels.
+        mask: (H, W) bool.
+
+    Raises:
+        MaskError: it has another size than the photo, is empty, is everywhere, or misses the joints.
+    """
+    name, (width, height) = photo.path.name, photo.size
+    if mask.shape != (height, width):
+        raise MaskError(f"{name}: mask of {mask.shape[1]} x {mask.shape[0]}, expected the photo's {width} x {height}")
+    if not mask.any():
+        raise MaskError(f"{name}: the mask is empty")
+    if all(side.all() for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])):
+        raise MaskError(f"{name}: the mask fills every border of the photo, expected a person on a background")
+    confident = keypoints.score >= CONFIDENT
+    if not confident.any():
+        return ()
+    joints = keypoints.xy[confident]
+    inside = _near_mask(mask, joints, MASK_MARGIN * np.ptp(joints, axis=0).max())
+    if inside.mean() < JOINTS_IN_MASK:
+        raise MaskError(
+            f"{name}: the mask holds {inside.sum()} of {len(inside)} confident joints,"
+            f" expected {100 * JOINTS_IN_MASK:.0f} %: it is not this person's"
+        )
+    overlap = _box_overlap(joints, np.argwhere(mask)[:, ::-1])
+    if overlap < MASK_FAR_FROM_JOINTS:
+        return (f"the boxes of joints and mask overlap by {overlap:.2f} only: look whether they are the same person's",)
+    return ()
+
+
+def _near_mask(mask: np.ndarray, joints: np.ndarray, margin: float) -> np.ndarray:
+    """(K,) bool: which of the (K, 2) joints lie within `margin` [px] of the mask."""
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    column, row = np.round(joints).astype(int).T
+    seen = (column >= 0) & (column < mask.shape[1]) & (row >= 0) & (row < mask.shape[0])
+    near = np.zeros(len(joints), bool)
+    near[seen] = distance[row[seen], column[seen]] <= max(margin, 1.0)
+    return near
+
+
+def _box_overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of the boxes around two (K, 2) sets of points [px]."""
+    low = np.maximum(first.min(0), second.min(0))
+    high = np.minimum(first.max(0), second.max(0))
+    shared = np.prod(np.clip(high - low, 0, None))
+    return float(shared / (np.prod(np.ptp(first, axis=0)) + np.prod(np.ptp(second, axis=0)) - shared + 1e-9))
+
+
+def choose_person(
+    boxes: np.ndarray, size: tuple[int, int], number: int | None, name: str
+) -> tuple[int, tuple[str, ...]]:
+    """Which of several people is meant.
+
+    Args:
+        boxes: (K, 4) left, top, right, bottom [px].
+        size: (width, height) of the photo [px].
+        number: the person's number, counted from 1 at the left of the photo; None takes the largest and most central.
+        name: the photo, for the message.
+
+    Returns:
+        Index of the box, and a warning when there was a choice that nobody made.
+
+    Raises:
+        NoPersonError: there are fewer people than `number`.
+    """
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    from_left = np.argsort(centre[:, 0], kind="stable")
+    if number is not None:
+        if not 1 <= number <= len(boxes):
+            raise NoPersonError(f"{name}: person {number} was asked for, expected 1 to {len(boxes)} (from the left)")
+        return int(from_left[number - 1]), ()
+    away = np.linalg.norm((centre - np.array(size) / 2) / (np.array(size) / 2), axis=1) / np.sqrt(2)
+    prominence = np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1) * (1 - 0.5 * np.minimum(away, 1.0))
+    chosen = int(np.argmax(prominence))
+    if len(boxes) == 1:
+        return chosen, ()
+    position = int(np.flatnonzero(from_left == chosen)[0]) + 1
+    return chosen, (
+        f"{len(boxes)} people: took number {position} from the left, the largest and most central"
+        " (--person N takes another)",
+    )

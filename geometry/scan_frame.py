@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +50,6 @@ class ScanFrame:
 def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
     """The frame in which a scan is rendered: centred on its area-weighted centroid, divided by 2.8 max |component|.
 
-    Vertices that no face uses do not count.
-
     Args:
         vertices: (V, 3) float64, any unit, Y up, facing +Z.
         faces: (F, 3) integers.
@@ -59,20 +58,20 @@ def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
         ValueError: the surface has no area.
     """
     offset = area_centroid(vertices, faces)
-    used = np.zeros(len(vertices), dtype=bool)
-    used[faces.ravel()] = True
-    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(vertices[used] - offset).max()))
+    # Vertices that no face uses are not part of the surface but do count: the official renderer scales by all.
+    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(vertices - offset).max()))
 
 
 def turn(points: np.ndarray, yaw_deg: float) -> np.ndarray:
     """Turn about Y: X' = cos a X + sin a Z, Z' = -sin a X + cos a Z.
 
     Args:
-        points: (..., 3), centred.
+        points: (..., 3), centred; floating point.
         yaw_deg: a [deg]; positive turns the person's front towards +X, the right of the image.
 
     Returns:
-        (..., 3) float64.
+        (..., 3) of the dtype of the points.
     """
-    cos, sin = np.cos(np.radians(yaw_deg)), np.sin(np.radians(yaw_deg))
-    return np.asarray(points, dtype=np.float64) @ np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
+    cos, sin = math.cos(math.radians(yaw_deg)), math.sin(math.radians(yaw_deg))
+    x, y, z = (points[..., axis] for axis in range(3))
+    return np.stack([cos * x + sin * z, y, cos * z - sin * x], axis=-1)

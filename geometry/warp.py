@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from geometry.parts import PARTS
 from geometry.window import Window
 
 
@@ -87,3 +89,20 @@ def sample_back(crop: Tensor, part_from_canvas: Tensor, window: Window, size: in
     stretch = torch.tensor([[size / width], [size / height]], dtype=torch.float32, device=crop.device)
     grid = sampling_grid((part_from_canvas.to(torch.float32) * stretch)[None], window, size)
     return F.grid_sample(crop[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+
+def part_corners(canvas_from_part: np.ndarray, size: int) -> np.ndarray:
+    """Where the corners of the crops lie on the canvas.
+
+    Args:
+        canvas_from_part: (12, 2, 3).
+
+    Returns:
+        (12, 4, 2) [px], corners of each part's crop in turn.
+    """
+    corners = []
+    for part, transform in zip(PARTS, canvas_from_part, strict=True):
+        height, width = (side / size for side in part.kind.crop_on(size))
+        square = np.array([[-width, -height, 1], [width, -height, 1], [width, height, 1], [-width, height, 1]])
+        corners.append(((square @ transform.T + 1) * size - 1) / 2)
+    return np.stack(corners)

@@ -69,7 +69,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     if not isinstance(weights, Mapping) or not weights or not all(isinstance(v, Tensor) for v in weights.values()):
         keys = ", ".join(map(str, list(content)[:5])) or "nothing"
         raise InputError(f"{path}: holds {keys}, expected {EXPECTED}")
-    return Checkpoint(dict(OFFICIAL_MODEL), _translate(weights, path), {})
+    return Checkpoint(dict(OFFICIAL_MODEL), from_official_names(weights, path), {})
 
 
 def _read(path: Path) -> Any:
@@ -87,7 +87,7 @@ def _read(path: Path) -> Any:
             raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
 
 
-def _translate(weights: Mapping[str, Tensor], path: Path | str) -> dict[str, Tensor]:
+def from_official_names(weights: Mapping[str, Tensor], path: Path | str) -> dict[str, Tensor]:
     """Official tensor names -> ours; a `module.` prefix (DataParallel) is taken off."""
     layers, translated = layer_names(), {}
     for name, tensor in weights.items():

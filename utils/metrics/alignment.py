@@ -60,7 +60,7 @@ def depth_shift(predicted: Surface, truth: Surface) -> Similarity | None:
     for yaw in (0.0, 180.0):
         seen, expected = look(predicted, box, DEPTH_RAYS, yaw), look(truth, box, DEPTH_RAYS, yaw)
         both = seen.hit & expected.hit
-        differences.append((positions(truth, expected) - positions(predicted, seen))[both, 2])
+        differences.append((positions(truth, expected, both) - positions(predicted, seen, both))[:, 2])
     pooled = np.concatenate(differences)
     if len(pooled) == 0:
         return None

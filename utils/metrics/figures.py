@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from geometry.scan_frame import turn
 from utils.files import atomic_path
 from utils.metrics.alignment import Similarity, depth_shift
 from utils.metrics.distances import Surface
@@ -18,10 +20,12 @@ from utils.metrics.report import Results
 from utils.metrics.views import Box, look, positions, shading_normals, vertex_normals
 
 TURNTABLE_YAWS = (0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
-TURNTABLE_SIZE = 320
+TURNTABLE_SIZE = 448
 ERROR_TOP_CM = 5.0
 """The end of the colour scale: the same for every subject, so that strips can be compared."""
 COLOURS = colormaps["turbo"]
+Move = Callable[[np.ndarray], np.ndarray]
+"""(N, 3) points of one surface to the coordinates of the other."""
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -29,18 +33,23 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def _error_view(surface: Surface, shading: np.ndarray, other: Surface, move, scale: float, box: Box, yaw: float):
-    """(size, size, 3) float: the surface coloured by its distance to the other, lit from the camera, on white."""
+def _error_view(surface: Surface, shading: np.ndarray, other: Surface, move: Move, box: Box, yaw: float) -> np.ndarray:
+    """(size, size, 3) float64: the surface coloured by its distance to the other, lit from the camera, on white."""
     hits = look(surface, box, TURNTABLE_SIZE, yaw)
     picture = np.ones((TURNTABLE_SIZE**2, 3))
     if hits.hit.any():
-        distance = other.nearest(move(positions(surface, hits)[hits.hit])).distance * scale
-        angle = np.radians(yaw)
-        normals = shading_normals(surface.mesh, shading, hits)[hits.hit]
-        towards_camera = np.abs(normals @ [-np.sin(angle), 0.0, np.cos(angle)])
+        distance = other.nearest(move(positions(surface, hits, hits.hit))).distance
+        towards_camera = turn(shading_normals(surface.mesh, shading, hits)[hits.hit], yaw)[:, 2]
         colour = COLOURS(np.clip(100 * distance / ERROR_TOP_CM, 0, 1))[:, :3]
-        picture[hits.hit] = colour * (0.35 + 0.65 * towards_camera[:, None])
+        picture[hits.hit] = colour * (0.5 + 0.5 * np.abs(towards_camera[:, None]))
     return picture.reshape(TURNTABLE_SIZE, TURNTABLE_SIZE, 3)
+
+
+def _strip(surface: Surface, other: Surface, move: Move, box: Box, columns: slice) -> np.ndarray:
+    """(size, views x columns, 3) float64: all yaws side by side."""
+    shading = vertex_normals(surface.mesh)
+    views = np.stack([_error_view(surface, shading, other, move, box, yaw) for yaw in TURNTABLE_YAWS])
+    return np.concatenate(list(views[:, :, columns]), axis=1)
 
 
 def write_turntable(path: Path, title: str, predicted: Surface, truth: Surface) -> None:
@@ -49,25 +58,25 @@ def write_turntable(path: Path, title: str, predicted: Surface, truth: Surface) 
     The prediction is depth-aligned first. Eight yaws, parallel rays, colours from 0 to 5 cm.
     """
     shift = depth_shift(predicted, truth) or Similarity.identity()
-    rows = (
-        ("prediction -> scan", predicted, truth, shift.apply),
-        ("scan -> prediction", truth, predicted, shift.apply_inverse),
+    box = Box.around(truth.mesh, predicted.mesh, margin=1.02)
+    reach = np.hypot(*(truth.mesh.vertices - box.centre)[:, [0, 2]].T).max() / box.half * TURNTABLE_SIZE / 2
+    half = int(np.clip(np.ceil(1.1 * reach), 16, TURNTABLE_SIZE // 2))
+    columns = slice(TURNTABLE_SIZE // 2 - half, TURNTABLE_SIZE // 2 + half)
+    strips = (
+        _strip(predicted, truth, shift.apply, box, columns),
+        _strip(truth, predicted, shift.apply_inverse, box, columns),
     )
-    box = Box.around(truth.mesh, predicted.mesh, margin=1.05)
-    strips = []
-    for _, surface, other, move in rows:
-        shading = vertex_normals(surface.mesh)
-        views = [_error_view(surface, shading, other, move, 1.0, box, yaw) for yaw in TURNTABLE_YAWS]
-        strips.append(np.concatenate(views, axis=1))
-    figure = Figure(figsize=(14, 4.2))
-    axes = figure.subplots(2, 1, gridspec_kw={"left": 0.03, "right": 0.93, "top": 0.93, "bottom": 0.01, "hspace": 0.0})
-    for axis, strip, (label, *_) in zip(axes, strips, rows, strict=True):
-        axis.imshow(strip, aspect="equal", interpolation="nearest")
+    width = strips[0].shape[1]
+    inches = (width / 100 + 1.3, 2 * TURNTABLE_SIZE / 100 + 0.4)
+    figure = Figure(figsize=inches)
+    for row, (label, strip) in enumerate(zip(("prediction to scan", "scan to prediction"), strips, strict=True)):
+        bottom = (1 - row) * TURNTABLE_SIZE / 100 / inches[1]
+        axis = figure.add_axes((0.3 / inches[0], bottom, width / 100 / inches[0], TURNTABLE_SIZE / 100 / inches[1]))
+        axis.imshow(strip, interpolation="nearest", aspect="auto")
         axis.set_ylabel(label)
-        axis.set_xticks([])
-        axis.set_yticks([])
+        axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-    bar = figure.add_axes((0.945, 0.08, 0.012, 0.8))
+    bar = figure.add_axes(((width / 100 + 0.4) / inches[0], 0.06, 0.18 / inches[0], 0.84))
     scale = ScalarMappable(Normalize(0, ERROR_TOP_CM), COLOURS)
     figure.colorbar(scale, cax=bar, extend="max", label="distance [cm], depth-aligned")
     figure.suptitle(title, fontsize=11)
@@ -111,3 +120,4 @@ def _draw_subjects(axis, block: str, results: Results) -> None:
     axis.hist(values, bins=min(30, max(5, len(values) // 3)))
     axis.set_xlabel(chosen[0] if chosen else block)
     axis.set_ylabel("subjects")
+    axis.yaxis.get_major_locator().set_params(integer=True)

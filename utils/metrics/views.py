@@ -48,9 +48,16 @@ def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0) -> Hits:
     return surface.cast(origins, np.repeat(direction, size * size, axis=0))
 
 
-def positions(surface: Surface, hits: Hits) -> np.ndarray:
-    """(N, 3) float64: where rays met the surface, in its coordinates; meaningless where they missed."""
-    return np.einsum("nk,nkc->nc", hits.barycentric, surface.mesh.corners_of(hits.faces))
+def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:
+    """Where chosen rays met the surface, in its coordinates.
+
+    Args:
+        chosen: (N,) bool, a part of hits.hit.
+
+    Returns:
+        (number chosen, 3) float64.
+    """
+    return np.einsum("nk,nkc->nc", hits.barycentric[chosen], surface.mesh.corners_of(hits.faces[chosen]))
 
 
 def vertex_normals(mesh: Mesh) -> np.ndarray:
@@ -70,6 +77,8 @@ def vertex_normals(mesh: Mesh) -> np.ndarray:
 
 def shading_normals(mesh: Mesh, per_vertex: np.ndarray, hits: Hits) -> np.ndarray:
     """(N, 3) float64: vertex normals interpolated at the hits and made unit again; 0 where rays missed."""
-    normals = np.einsum("nk,nkc->nc", hits.barycentric, per_vertex[mesh.faces[hits.faces]])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.divide(normals, length, out=np.zeros_like(normals), where=(length > 0) & hits.hit[:, None])
+    normals = np.zeros((len(hits.hit), 3))
+    corners = per_vertex[mesh.faces[hits.faces[hits.hit]]]
+    seen = np.einsum("nk,nkc->nc", hits.barycentric[hits.hit], corners)
+    normals[hits.hit] = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-30)
+    return normals
