@@ -6,6 +6,7 @@ All randomness comes from the generator that is handed in, so a sample is a func
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -13,26 +14,21 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as adjust
 
+from datasets.backgrounds import composite, open_backgrounds
 from datasets.preprocess import TEST_DIMMING
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network, network_from_distance
-from utils.errors import InputError
-from utils.files import read_photo
-
-INDOOR_FOLDER = "IndoorCVPR09"
-INDOOR_ENLARGED = 2.0
-"""Indoor photos are enlarged by this on the canvas of 2048 px."""
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Ranges of the randomisation. The defaults are the paper's (SPEC 8): everything below `indoor` is off."""
+    """Ranges of the randomisation. The defaults are the paper's (SPEC 8): everything below the background is off."""
 
     brightness: tuple[float, ...] = (0.7, 1.0)  # factors, low and high
     contrast: tuple[float, ...] = (0.7, 1.0)
     saturation: tuple[float, ...] = (0.7, 1.0)
-    indoor: float = 0.9  # share of the photos before an indoor photo
-    invented: float = 0.0  # share before made-up shapes and colours; what is left stands before black
+    background: float = 0.9  # share of the photos with a background, the rest stands before black
+    background_photos: str | None = "IndoorCVPR09"  # folder in the data folder; None makes rooms up
     cut_out: float = 0.0  # share of all photos whose background is then removed with an imprecise mask, as at test
     cut_out_error: float = 0.0  # how far that mask strays [share of the canvas]
     gamma: float = 0.0  # exponent e^+-this
@@ -50,8 +46,6 @@ class AugmentationConfig:
             value = getattr(self, field.name)
             if isinstance(value, tuple) and (len(value) not in (0, 2) or list(value) != sorted(value)):
                 raise ValueError(f"augmentation.{field.name} is {list(value)}, expected [low, high]")
-        if self.indoor + self.invented > 1:
-            raise ValueError(f"augmentation: indoor {self.indoor} + invented {self.invented}, expected at most 1")
 
 
 @dataclass(frozen=True)
@@ -68,22 +62,15 @@ class View:
         return self.depth[0] > 0
 
 
-def indoor_photos(root: Path) -> list[Path]:
-    """The background photos of a data folder, in order.
-
-    Raises:
-        InputError: there are none.
-    """
-    folder = root / INDOOR_FOLDER
-    photos = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not photos:
-        raise InputError(f"{folder}: no photos, expected the MIT indoor scenes (or --set augmentation.indoor=0)")
-    return photos
-
-
 def view_of(rgb: np.ndarray, depth_files: tuple[np.ndarray, np.ndarray], joints: np.ndarray) -> View:
     """A view from file values: rgb (R, R, 3) uint8, depths (R, R) uint16 each, joints (31, 2) [px]."""
     return View(rgb, np.stack([decode_network(values, len(values)) for values in depth_files]), joints)
+
+
+@lru_cache(maxsize=1)
+def _cosine_to_axis(size: int) -> np.ndarray:
+    """(size, size) float32 cosine between each pixel's ray and the camera's axis: the depth t is t cos along the axis."""
+    return -Camera(size).rays()[..., 2].astype(np.float32)
 
 
 def reframed(view: View, scale: float, shift: tuple[float, float]) -> View:
@@ -98,31 +85,16 @@ def reframed(view: View, scale: float, shift: tuple[float, float]) -> View:
     middle = (size - 1) / 2
     move = np.array([[scale, 0, middle * (1 - scale) + shift[0]], [0, scale, middle * (1 - scale) + shift[1]]])
     warp = lambda image: cv2.warpAffine(image, move, (size, size), flags=cv2.INTER_LINEAR)  # noqa: E731
-    # Cosine between each pixel's ray and the camera's axis: along the ray t, along the axis t cos.
-    cosine = -Camera(size).rays()[..., 2]
-    cover = warp(view.person.astype(np.float64))
+    cosine = _cosine_to_axis(size)
+    cover = warp(view.person.astype(np.float32))
     present = cover > 0.5
     depth = []
     for side in view.depth:
-        height = np.where(view.person, 1 - distance_from_network(side.astype(np.float64)) * cosine, 0)
+        height = np.where(view.person, 1 - distance_from_network(side) * cosine, 0)
         moved = scale * warp(height) / np.maximum(cover, 1e-6)
         depth.append(np.where(present, network_from_distance((1 - moved) / cosine), 0))
     joints = scale * (view.joints - size / 2) + size / 2 + shift
     return View(warp(view.rgb), np.stack(depth).astype(np.float32), joints)
-
-
-def composite(rgb: np.ndarray, person: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Put the person before a background; the silhouette's rim of one pixel is smoothed (SPEC 8).
-
-    Args:
-        rgb, background: (R, R, 3) uint8.
-        person: (R, R) bool.
-    """
-    pasted = np.where(person[..., None], rgb, background)
-    blurred = cv2.GaussianBlur(person.astype(np.float32), (3, 3), 0)
-    rim = (blurred > 0.2) & (blurred < 0.8)
-    smooth = cv2.GaussianBlur(cv2.medianBlur(pasted, 3), (5, 5), 0)
-    return np.where(rim[..., None], smooth, pasted)
 
 
 class Augmentation:
@@ -130,21 +102,27 @@ class Augmentation:
 
     Args:
         config: ranges.
-        indoor: background photos; needed where `config.indoor` is above 0.
+        root: data folder, where the background photos are.
+
+    Raises:
+        InputError: there are no background photos.
     """
 
-    def __init__(self, config: AugmentationConfig, indoor: list[Path]) -> None:
+    def __init__(self, config: AugmentationConfig, root: Path) -> None:
         self.config = config
-        self.indoor = indoor
+        photos = root / config.background_photos if config.background > 0 and config.background_photos else None
+        self.backgrounds = open_backgrounds(photos)
 
     def __call__(self, view: View, rng: np.random.Generator) -> View:
-        """Raises InputError when a background photo cannot be read."""
+        """Raises InputError when no background photo can be read."""
         config, size = self.config, len(view.rgb)
         if config.shift or set(config.scale) != {1.0}:
             shift = rng.uniform(-config.shift, config.shift, 2) * size
             view = reframed(view, rng.uniform(*config.scale), tuple(shift))
         joints = view.joints + rng.normal(0, 1, view.joints.shape) * config.joint_noise * size
-        background = self._background(size, rng)
+        background = np.zeros_like(view.rgb)
+        if rng.random() < config.background:
+            background = self.backgrounds.background(size, rng)
         if rng.random() < config.cut_out:
             rgb = composite(view.rgb, view.person, background)
             rgb = self._through_camera(rgb, rng)
@@ -162,23 +140,6 @@ class Augmentation:
             planes = getattr(adjust, f"adjust_{change}")(planes, factor)
         return planes.permute(1, 2, 0).numpy()
 
-    def _background(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        kind = rng.random()
-        if kind < self.config.indoor:
-            return self._indoor(size, rng)
-        if kind < self.config.indoor + self.config.invented:
-            return _invented(size, rng)
-        return np.zeros((size, size, 3), np.uint8)
-
-    def _indoor(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        photo = read_photo(self.indoor[rng.integers(len(self.indoor))])[0]
-        factor = max(INDOOR_ENLARGED * size / 2048, size / min(photo.shape[:2]))
-        photo = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
-        # Rounding may leave a pixel short of the canvas.
-        photo = cv2.copyMakeBorder(photo, 0, 1, 0, 1, cv2.BORDER_REPLICATE)
-        top, left = (rng.integers(side - size + 1) for side in photo.shape[:2])
-        return photo[top : top + size, left : left + size]
-
     def _imprecise(self, person: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The mask moved in and out along its border by a smooth random field."""
         reach = self.config.cut_out_error * len(person)
@@ -190,9 +151,10 @@ class Augmentation:
     def _through_camera(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Light, lens, sensor and file of a photo."""
         config, size = self.config, len(rgb)
-        image = rgb.astype(np.float32)
         if config.gamma:
-            image = 255 * (image / 255) ** np.exp(rng.uniform(-config.gamma, config.gamma))
+            levels = 255 * (np.arange(256) / 255) ** np.exp(rng.uniform(-config.gamma, config.gamma))
+            rgb = cv2.LUT(rgb, np.round(levels).astype(np.uint8))
+        image = rgb.astype(np.float32)
         if config.colour_cast:
             image = image * rng.uniform(1 - config.colour_cast, 1 + config.colour_cast, 3).astype(np.float32)
         if config.side_light:
@@ -204,30 +166,14 @@ class Augmentation:
             image = cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.2 else image
         if config.noise:
             sigma = rng.uniform(0, config.noise)
-            image = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
+            # One plane of noise for all channels, each shifted: a third of the time.
+            grain = sigma * rng.standard_normal((size, size), dtype=np.float32)
+            image = image + np.stack([grain, np.roll(grain, 97, 0), np.roll(grain, 89, 1)], axis=2)
         image = np.clip(np.round(image), 0, 255).astype(np.uint8)
         if config.jpeg and rng.random() < 0.5:
             quality = int(rng.uniform(*config.jpeg))
             image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
         return image
-
-
-def _invented(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Clouds of colour at two scales, and a few rectangles and discs: nothing that looks like a person."""
-    image = np.zeros((size, size, 3), np.float32)
-    for cells, strength in ((3, 70), (24, 25)):
-        clouds = rng.normal(0, strength, (cells, cells, 3)).astype(np.float32)
-        image += cv2.resize(clouds, (size, size), interpolation=cv2.INTER_CUBIC)
-    image = np.clip(image + rng.uniform(0, 255, 3).astype(np.float32), 0, 255).astype(np.uint8)
-    for _ in range(rng.integers(0, 12)):
-        x, y = (int(value) for value in rng.integers(0, size, 2))
-        colour = tuple(int(value) for value in rng.integers(0, 256, 3))
-        if rng.random() < 0.5:
-            far = tuple(int(value) for value in rng.integers(0, size, 2))
-            cv2.rectangle(image, (x, y), far, colour, -1)
-        else:
-            cv2.circle(image, (x, y), int(rng.integers(2, size // 4)), colour, -1)
-    return image
 
 
 def as_at_test(view: View) -> View:

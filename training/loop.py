@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from datasets.augmentation import Augmentation, indoor_photos
+from datasets.augmentation import Augmentation
 from datasets.training_pairs import Sample, TrainingPairs, read_lists, refuse_above_limit, usable_pairs
 from models.build import build_digitizer
 from models.fast import accelerate
@@ -28,10 +28,9 @@ from training.signals import StopRequest, prepare_worker
 from training.state import BEST, LAST, Progress, fingerprint, load_start, resume, save_best, save_last
 from training.steps import FirstPhase, Outcome, SecondPhase, parameters_of
 from training.validation import Prediction, validate
+from utils.device import PRECISIONS
 from utils.distributed import rank
 from utils.errors import InputError
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Trainer:
@@ -68,8 +67,7 @@ class Trainer:
         data, canvas, seed = self.settings.data, self.settings.model.canvas, self.settings.run.seed
         train, problems = usable_pairs(root, read_lists(root, data.train), canvas)
         validation, more = usable_pairs(root, read_lists(root, data.validation), canvas)
-        config = self.settings.augmentation
-        augmentation = Augmentation(config, indoor_photos(root) if config.indoor > 0 else [])
+        augmentation = Augmentation(self.settings.augmentation, root)
         self.training_pairs = TrainingPairs(root, train, canvas, augmentation, seed)
         self.validation_pairs = TrainingPairs(root, validation, canvas, None, seed)
         self.problems: list[str] = []

@@ -6,28 +6,30 @@ them, instead of inside DistributedDataParallel's hooks; the result is the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from utils.distributed import local_rank, world_size
+from utils.device import pick_device
+from utils.distributed import world_size
 
 
 def start(device: str) -> torch.device:
     """Join the other processes, if torchrun started several, and say on which device this one works.
 
     Args:
-        device: "cpu", "cuda" or "auto".
+        device: as utils.device.pick_device knows it.
+
+    Raises:
+        InputError: there is no such device.
     """
-    cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    place = torch.device("cuda", local_rank()) if cuda else torch.device("cpu")
-    if cuda:
+    place = pick_device(device)
+    if place.type == "cuda":
         torch.cuda.set_device(place)
-    if "RANK" in os.environ and world_size() > 1:
-        dist.init_process_group("nccl" if cuda else "gloo")
+    if world_size() > 1:
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
     return place
 
 
