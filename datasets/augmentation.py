@@ -69,7 +69,7 @@ def view_of(rgb: np.ndarray, depth_files: tuple[np.ndarray, np.ndarray], joints:
 
 @lru_cache(maxsize=1)
 def _cosine_to_axis(size: int) -> np.ndarray:
-    """(size, size) float32 cosine between each pixel's ray and the camera's axis: the depth t is t cos along the axis."""
+    """(size, size) float32 cosine of each ray with the camera's axis: the depth t is t cos along the axis."""
     return -Camera(size).rays()[..., 2].astype(np.float32)
 
 
