@@ -1,0 +1,34 @@
+# make demo   photos in samples/ -> normals, depth, clouds and meshes in results/demo
+# make test   style checks and all tests
+# Both make .venv first. PYTHON=python3.12 make ... takes another interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet -c requirements-tested.txt
+CHECKPOINT ?= checkpoints/small.pt
+
+.PHONY: demo test
+
+demo: $(VENV)/ready
+	$(VENV)/bin/python test_model.py --data_path samples --load_ckpt $(CHECKPOINT) --save_path results --save_name demo
+	$(VENV)/bin/python test_poisson.py --save_path results --save_name demo
+	@echo "Look at results/demo/sheets/*.png first; the meshes are results/demo/output_objs/*.obj"
+
+test: $(VENV)/ready-to-test
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest -q
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || ./.ci/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready: requirements.txt requirements-tested.txt | $(VENV)/bin/python
+	$(PIP) -r requirements.txt
+	@$(VENV)/bin/python -c "import open3d" 2>/dev/null || ./.ci/system-packages libusb-1.0-0 libgomp1 libgl1
+	@$(VENV)/bin/python -c "import open3d"
+	@touch $@
+
+$(VENV)/ready-to-test: requirements-test.txt $(VENV)/ready
+	$(PIP) -r requirements-test.txt
+	@touch $@

@@ -1,0 +1,108 @@
+"""Sampling between the canvas and the parts. The only home of grid_sample (SPEC 4 and 5).
+
+Coordinates span [-1, 1] from edge to edge (align_corners=False): pixel i of n has its centre at (2 i + 1) / n - 1.
+Every sampling is bilinear and sees zeros outside. Only the pixels that are wanted are sampled: a crop is a centred
+window of the part canvas, and the way back touches only the part's footprint.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from geometry.parts import PARTS
+from geometry.window import Window
+
+
+def centred_window(hw: tuple[int, int], size: int) -> Window:
+    """The h x w window in the middle of a size x size grid."""
+    (height, width), (top, left) = hw, ((size - side) // 2 for side in hw)
+    return Window(top, top + height, left, left + width)
+
+
+def sampling_grid(target_from_pixel: Tensor, window: Window, size: int) -> Tensor:
+    """Where to sample for every pixel of a window of a size x size grid: affine_grid without the rest of the grid.
+
+    Args:
+        target_from_pixel: (B, 2, 3) from the grid, which spans [-1, 1], to the image that is sampled.
+
+    Returns:
+        (B, window height, window width, 2) as grid_sample takes it.
+    """
+    like = {"dtype": target_from_pixel.dtype, "device": target_from_pixel.device}
+    x = (2 * torch.arange(window.left, window.right, **like) + 1) / size - 1
+    y = (2 * torch.arange(window.top, window.bottom, **like) + 1) / size - 1
+    coefficients = target_from_pixel[:, :, :, None, None]
+    moved = coefficients[:, :, 0] * x + coefficients[:, :, 1] * y[:, None] + coefficients[:, :, 2]
+    return moved.permute(0, 2, 3, 1)
+
+
+def sample_crop(canvas: Tensor, canvas_from_part: Tensor, crop_hw: tuple[int, int]) -> Tensor:
+    """See the canvas through a part's crop.
+
+    Args:
+        canvas: (B, C, R, R).
+        canvas_from_part: (B, 2, 3).
+        crop_hw: (h, w) [px], centred on the part canvas of R x R px.
+
+    Returns:
+        (B, C, h, w), zeros where the crop leaves the canvas.
+    """
+    size = canvas.shape[-1]
+    grid = sampling_grid(canvas_from_part.to(torch.float32), centred_window(crop_hw, size), size)
+    return F.grid_sample(canvas, grid.to(canvas.dtype), mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def footprint(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) -> Window:
+    """The window of the canvas on which a part's crop can land; may be empty.
+
+    Args:
+        canvas_from_part: (2, 3).
+        crop_hw: (h, w) [px] of the part canvas of size x size px.
+    """
+    height, width = (side / size for side in crop_hw)
+    corners = torch.tensor([[x, y, 1.0] for x in (-width, width) for y in (-height, height)], dtype=torch.float64)
+    pixels = ((corners @ canvas_from_part.detach().to("cpu", torch.float64).T + 1) * size - 1) / 2
+    low, high = pixels.amin(0), pixels.amax(0)
+    # One pixel around the exact box: the outermost bilinear weights, and one more against rounding.
+    top, bottom = math.floor(low[1]) - 1, math.ceil(high[1]) + 2
+    left, right = math.floor(low[0]) - 1, math.ceil(high[0]) + 2
+    return Window(top, bottom, left, right).clipped(size)
+
+
+def sample_back(crop: Tensor, part_from_canvas: Tensor, window: Window, size: int) -> Tensor:
+    """Put a crop back on a window of the canvas.
+
+    Args:
+        crop: (C, h, w), centred on the part canvas of size x size px; zeros beyond it.
+        part_from_canvas: (2, 3).
+        window: pixels of the size x size canvas.
+
+    Returns:
+        (C, window height, window width).
+    """
+    height, width = crop.shape[-2:]
+    stretch = torch.tensor([[size / width], [size / height]], dtype=torch.float32, device=crop.device)
+    grid = sampling_grid((part_from_canvas.to(torch.float32) * stretch)[None], window, size)
+    return F.grid_sample(crop[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+
+def part_corners(canvas_from_part: np.ndarray, size: int) -> np.ndarray:
+    """Where the corners of the crops lie on the canvas.
+
+    Args:
+        canvas_from_part: (12, 2, 3).
+
+    Returns:
+        (12, 4, 2) [px], corners of each part's crop in turn.
+    """
+    corners = []
+    for part, transform in zip(PARTS, canvas_from_part, strict=True):
+        height, width = (side / size for side in part.kind.crop_on(size))
+        square = np.array([[-width, -height, 1], [width, -height, 1], [width, height, 1], [-width, height, 1]])
+        corners.append(((square @ transform.T + 1) * size - 1) / 2)
+    return np.stack(corners)

@@ -1,0 +1,94 @@
+"""The pieces of every network: convolution blocks, upsampling, attention gates (SPEC 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ConvNormReLU(nn.Module):
+    """3x3 convolution, BatchNorm, ReLU: (B, in_channels, H, W) -> (B, out_channels, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)))
+
+
+class ConvBlock(nn.Sequential):
+    """Two ConvNormReLU: (B, in_channels, H, W) -> (B, out_channels, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(ConvNormReLU(in_channels, out_channels), ConvNormReLU(out_channels, out_channels))
+
+
+class UpConv(ConvNormReLU):
+    """Nearest x2, then ConvNormReLU: (B, in_channels, H, W) -> (B, out_channels, 2 H, 2 W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class AttentionGate(nn.Module):
+    """Weighs a skip connection by what the decoder is looking for.
+
+    skip (B, C, H, W), gate (B, C, H, W) -> (B, C, H, W): the skip, scaled per pixel by a score in (0, 1).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = channels // 2
+        self.gate_conv = nn.Conv2d(channels, inner, kernel_size=1)
+        self.gate_norm = nn.BatchNorm2d(inner)
+        self.skip_conv = nn.Conv2d(channels, inner, kernel_size=1)
+        self.skip_norm = nn.BatchNorm2d(inner)
+        self.score_conv = nn.Conv2d(inner, 1, kernel_size=1)
+        self.score_norm = nn.BatchNorm2d(1)
+
+    def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
+        wanted = F.relu(self.gate_norm(self.gate_conv(gate)) + self.skip_norm(self.skip_conv(skip)))
+        return torch.sigmoid(self.score_norm(self.score_conv(wanted))) * skip
+
+
+class GatedUp(nn.Module):
+    """One decoder step: upsample, gate the skip with the result, merge both.
+
+    x (B, in_channels, H, W), skip (B, out_channels, 2 H, 2 W) -> (B, out_channels, 2 H, 2 W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = UpConv(in_channels, out_channels)
+        self.gate = AttentionGate(out_channels)
+        self.merge = ConvBlock(2 * out_channels, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.up(x)
+        return self.merge(torch.cat([self.gate(skip, x), x], dim=1))
+
+
+class Encoder(nn.ModuleList):
+    """ConvBlocks, max-pooling between: (B, in_channels, H, W) -> a list of (B, widths[k], H / 2^k, W / 2^k)."""
+
+    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+        super().__init__(ConvBlock(*channels) for channels in pairwise((in_channels, *widths)))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for block in self:
+            features.append(block(F.max_pool2d(features[-1], 2) if features else x))
+        return features
+
+
+def initialise(module: nn.Module) -> None:
+    """Convolution weights normal with variance 2 / (k k out), biases PyTorch's default, BatchNorm 1 and 0 (SPEC 5)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -1,0 +1,85 @@
+"""From the numbers of a config, or from a checkpoint, to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from geometry.parts import KINDS
+from models.attention_unet import AttentionUNet
+from models.coarse_depth import DualEncoderUNet
+from models.digitizer import Digitizer
+from models.refiner import DepthRefiner
+from utils.checkpoint import read_checkpoint
+from utils.config import build_config
+from utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the networks. Crops and coarse maps follow from the canvas (geometry.parts)."""
+
+    canvas: int  # side of the square photo [px], a multiple of 128
+    normal_widths: tuple[int, ...]  # channels of the part networks and the coarse normal network, fine to coarse
+    depth_widths: tuple[int, ...]  # channels of each encoder of the coarse depth network
+    refiner_width: int  # channels of the refiner's depth and normal features, each
+
+    def __post_init__(self) -> None:
+        if self.canvas <= 0 or self.canvas % 128:
+            raise ValueError(f"model.canvas is {self.canvas}, expected a multiple of 128")
+        if len(self.normal_widths) > 4 or len(self.depth_widths) > 5:
+            # Crops are multiples of 8, coarse maps of 16: what halving three and four times needs.
+            raise ValueError("model: at most 4 normal_widths and 5 depth_widths, expected by the sizes of the crops")
+
+
+def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
+    """A freshly initialised model; without its refiner where only phase 1 is wanted."""
+    return Digitizer(
+        config.canvas,
+        {kind.name: AttentionUNet(6, config.normal_widths) for kind in KINDS},
+        AttentionUNet(3, config.normal_widths),
+        DualEncoderUNet(config.depth_widths),
+        DepthRefiner(config.refiner_width) if refiner else None,
+    )
+
+
+def load_digitizer(path: Path | str, refiner: bool = True) -> Digitizer:
+    """Rebuild a model from a checkpoint, ours or the authors', strictly.
+
+    Args:
+        refiner: whether the refiner is needed; without it a phase-1 file is enough.
+
+    Raises:
+        InputError: the file cannot be used, lacks a tensor, has one too many or one of another shape.
+    """
+    checkpoint = read_checkpoint(path)
+    if refiner and not checkpoint.has_refiner:
+        raise InputError(f"{path}: a phase-1 checkpoint without a refiner, expected one of phase 2")
+    model = build_digitizer(build_config(ModelConfig, checkpoint.model, f"{path}: model"), refiner)
+    load_weights(model, checkpoint.weights, path)
+    return model
+
+
+def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str) -> None:
+    """Copy a checkpoint's tensors into a model; a refiner that the model does not have is left out.
+
+    Raises:
+        InputError: a tensor is missing, unknown, of another shape or not finite.
+    """
+    wanted = model.state_dict()
+    if model.refiner is None:
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("refiner.")}
+    for name in wanted.keys() | weights.keys():
+        if name not in weights:
+            raise InputError(f"{path}: tensor '{name}' is missing, expected {len(wanted)} tensors")
+        if name not in wanted:
+            raise InputError(f"{path}: tensor '{name}' is unknown to this model")
+        if weights[name].shape != wanted[name].shape:
+            shapes = tuple(weights[name].shape), tuple(wanted[name].shape)
+            raise InputError(f"{path}: tensor '{name}' has shape {shapes[0]}, expected {shapes[1]}")
+        if not torch.isfinite(weights[name]).all():
+            raise InputError(f"{path}: tensor '{name}' is not finite, expected trained weights")
+    model.load_state_dict(weights)

@@ -1,0 +1,165 @@
+"""The paper on one page: from a photo and the poses of its parts to full-resolution normals and depth (SPEC 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
+from geometry.fusion import fuse_parts
+from geometry.parts import KINDS, PartKind, indices_of
+from geometry.similarity import PartPoses
+from geometry.warp import sample_crop
+from geometry.window import Window
+from models.refiner import SCALE
+
+
+@dataclass(frozen=True)
+class FrontBack:
+    """A map of the front and the same map of the back, both on the front view's pixel grid."""
+
+    front: Tensor
+    back: Tensor
+
+    @classmethod
+    def split(cls, stacked: Tensor) -> FrontBack:
+        """Front and back as the halves of the channel axis: (B, 2 C, H, W) -> two (B, C, H, W)."""
+        return cls(*stacked.chunk(2, dim=1))
+
+    @property
+    def stacked(self) -> Tensor:
+        """(B, 2 C, H, W)."""
+        return torch.cat([self.front, self.back], dim=1)
+
+
+@dataclass(frozen=True)
+class DepthMaps:
+    """Network depth in [0, 6] without background, and where the person is."""
+
+    depth: FrontBack  # (B, 1, H, W) each
+    mask_logits: Tensor  # (B, 1, H, W); above 0 is the person
+
+    @classmethod
+    def of(cls, raw: Tensor) -> DepthMaps:
+        """From a network's output (B, 3, H, W): ReLU6 on the depths, the logit as it is."""
+        return cls(FrontBack.split(F.relu6(raw[:, :2])), raw[:, 2:])
+
+    @property
+    def masked(self) -> FrontBack:
+        """Depths with the networks' background values where the mask says nobody is."""
+        person = self.mask_logits > 0
+        return FrontBack(
+            torch.where(person, self.depth.front, FRONT_BACKGROUND),
+            torch.where(person, self.depth.back, BACK_BACKGROUND),
+        )
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Part poses of a batch as tensors; both canvases span [-1, 1]."""
+
+    part_from_canvas: Tensor  # (B, 12, 2, 3) float32
+    canvas_from_part: Tensor  # (B, 12, 2, 3) float32
+
+    @classmethod
+    def stack(cls, poses: list[PartPoses], device: torch.device | str = "cpu") -> Poses:
+        """Collect the poses of several people."""
+        to_tensor = lambda name: torch.stack(  # noqa: E731
+            [torch.from_numpy(getattr(pose, name)).float() for pose in poses]
+        ).to(device)
+        return cls(to_tensor("part_from_canvas"), to_tensor("canvas_from_part"))
+
+
+@dataclass(frozen=True)
+class Digitized:
+    """Everything one forward pass makes, R x R canvas, r = R / 8."""
+
+    coarse_normals: FrontBack  # (B, 3, r, r) stored normals
+    coarse_depth: DepthMaps  # (B, 1, r, r)
+    part_normals: dict[str, FrontBack]  # kind -> (B, n, 3, h, w) stored normals, n crops in part order
+    fused_normals: FrontBack  # (B, 3, R, R) stored normals, 0 where no part is
+    covered: Tensor  # (B, 1, R, R) bool, where some part is
+    depth: DepthMaps  # (B, 1, h, w) on `window`
+    window: Window  # of the canvas, on which the refiner ran
+
+
+class Digitizer(nn.Module):
+    """Five part networks, a coarse normal network, a coarse depth network and a refiner (SPEC 5).
+
+    Args:
+        canvas: side R of the square photo [px], a multiple of 128.
+        part_networks: kind's name -> network (N, 6, h, w) -> (N, 6, h, w).
+        coarse_normals: network (B, 3, r, r) -> (B, 6, r, r).
+        coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
+        refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
+    """
+
+    def __init__(
+        self,
+        canvas: int,
+        part_networks: Mapping[str, nn.Module],
+        coarse_normals: nn.Module,
+        coarse_depth: nn.Module,
+        refiner: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.canvas = canvas
+        self.part_networks = nn.ModuleDict(part_networks)
+        self.coarse_normals = coarse_normals
+        self.coarse_depth = coarse_depth
+        self.refiner = refiner
+
+    def shrink(self, photo: Tensor) -> Tensor:
+        """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8."""
+        return F.interpolate(photo, scale_factor=1 / SCALE, mode="bilinear", align_corners=False)
+
+    def enlarge(self, coarse_normals: Tensor) -> Tensor:
+        """Front half of (B, 6, r, r) -> (B, 3, R, R): what the part networks see of the coarse normals."""
+        return F.interpolate(coarse_normals[:, :3].contiguous(), scale_factor=SCALE, mode="bilinear")
+
+    def part_inputs(self, kind: PartKind, photo: Tensor, enlarged: Tensor, poses: Poses) -> list[Tensor]:
+        """Crops of the photo and of the enlarged coarse front normals: (B, 6, h, w) for each part of the kind."""
+        crop_hw = kind.crop_on(self.canvas)
+        return [
+            torch.cat(
+                [sample_crop(source, poses.canvas_from_part[:, part], crop_hw) for source in (photo, enlarged)], 1
+            )
+            for part in indices_of(kind)
+        ]
+
+    def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
+        """The whole road for one or more photos. Meant for inference: training walks it network by network.
+
+        Args:
+            photo: (B, 3, R, R) RGB in [-1, 1].
+            poses: of the twelve parts.
+            window: where full-resolution depth is wanted; the whole canvas when None.
+        """
+        small = self.shrink(photo)
+        coarse_normals = self.coarse_normals(small)
+        coarse_depth = DepthMaps.of(self.coarse_depth(small, coarse_normals))
+
+        enlarged = self.enlarge(coarse_normals)
+        part_normals = {}
+        for kind in KINDS:
+            # One crop at a time: as fast as a batch of four, in a quarter of the memory.
+            crops = self.part_inputs(kind, photo, enlarged, poses)
+            part_normals[kind.name] = torch.stack([self.part_networks[kind.name](crop) for crop in crops], dim=1)
+        del enlarged
+
+        fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas)
+        window = window or Window.full(self.canvas)
+        depth = DepthMaps.of(self.refiner(coarse_depth.masked.stacked, fused, window))
+        return Digitized(
+            FrontBack.split(coarse_normals),
+            coarse_depth,
+            {name: FrontBack(maps[:, :, :3], maps[:, :, 3:]) for name, maps in part_normals.items()},
+            FrontBack.split(fused),
+            covered,
+            depth,
+            window,
+        )

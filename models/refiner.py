@@ -1,0 +1,80 @@
+"""The high-resolution depth refiner: coarse depth lifted 8x, guided by the fused normals at every step (SPEC 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from geometry.window import Window
+from models.attention_unet import NORMAL_CHANNELS
+from models.blocks import ConvBlock, ConvNormReLU, UpConv, initialise
+from models.coarse_depth import DEPTH_CHANNELS
+
+STEPS = 3
+SCALE = 2**STEPS
+"""The coarse maps are 1 / 8 of the canvas."""
+RECEPTIVE_MARGIN = 24
+"""Canvas pixels around a window that can change it: three 3x3 convolutions at each of the three scales."""
+
+
+def normals_at_step(normals: Tensor, step: int) -> Tensor:
+    """The fused normals on the grid of a step: [1::4, 1::4] at a quarter, [0::2, 0::2] at half, all at full size.
+
+    Args:
+        normals: (B, 6, H, W) on the canvas, or on a window of it that starts at multiples of 8.
+        step: 0, 1 or 2.
+    """
+    stride = 2 ** (STEPS - 1 - step)
+    start = 1 if stride == 4 else 0
+    return normals[..., start::stride, start::stride]
+
+
+class RefinerStep(nn.Module):
+    """Double the resolution of the depth features and merge the normals in.
+
+    depth (B, in_channels, H, W), normals (B, 6, 2 H, 2 W) -> (B, out_channels, 2 H, 2 W).
+    """
+
+    def __init__(self, in_channels: int, width: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = UpConv(in_channels, width)
+        self.normals = ConvNormReLU(NORMAL_CHANNELS, width)
+        self.merge = ConvBlock(2 * width, 2 * width)
+        self.head = nn.Conv2d(2 * width, out_channels, kernel_size=1)
+
+    def forward(self, depth: Tensor, normals: Tensor) -> Tensor:
+        return self.head(self.merge(torch.cat([self.up(depth), self.normals(normals)], dim=1)))
+
+
+class DepthRefiner(nn.Module):
+    """Coarse depth to full resolution.
+
+    coarse (B, 2, R / 8, R / 8) front and back network depth with their backgrounds set, normals (B, 6, R, R) ->
+    (B, 3, window height, window width): front depth, back depth, mask logit, all unbounded.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inputs, outputs = (2, 2 * width, 2 * width), (2 * width, 2 * width, DEPTH_CHANNELS)
+        self.steps = nn.ModuleList(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
+        initialise(self)
+
+    def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
+        """Refine the window, or the whole canvas when it is None.
+
+        With BatchNorm in eval mode a window gives the same values as the whole; in train mode its statistics are those
+        of the window and its receptive field.
+        """
+        size = normals.shape[-1]
+        window = window or Window.full(size)
+        outer = window.grown(RECEPTIVE_MARGIN, size).aligned(SCALE)
+        inner = window.relative_to(outer)
+        below = Window(*(side // SCALE for side in (outer.top, outer.bottom, outer.left, outer.right)))
+        x = coarse[(..., *below.slices)]
+        normals = normals[(..., *outer.slices)]
+        for index, step in enumerate(self.steps):
+            x = step(x, normals_at_step(normals, index))
+            if index < STEPS - 1:
+                x = F.relu(x)
+        return x[(..., *inner.slices)]

@@ -1,0 +1,145 @@
+"""Checkpoints: the authors' names, our own format, and files that must be refused."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from models.build import ModelConfig, build_digitizer, load_digitizer
+from tests.conftest import DATA, TINY
+from utils.checkpoint import OFFICIAL_MODEL, read_checkpoint, write_checkpoint
+from utils.config import build_config, to_dict
+from utils.errors import InputError
+from utils.official_names import layer_names
+
+SHAPES = json.loads((DATA / "state_dict_shapes.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def official_weights() -> dict[str, torch.Tensor]:
+    """Every tensor of the authors' file, each filled with a number of its own; memory is shared, so it is cheap."""
+    return {name: torch.tensor(float(i)).expand(shape) for i, (name, shape) in enumerate(SHAPES.items())}
+
+
+@pytest.fixture
+def ours(tmp_path, tiny_digitizer):
+    path = tmp_path / "tiny.pt"
+    write_checkpoint(path, to_dict(TINY), tiny_digitizer.state_dict(), step=7)
+    return path
+
+
+def save(path, content):
+    torch.save(content, path)
+    return path
+
+
+def test_the_table_of_names_covers_the_authors_file_exactly():
+    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "official")).state_dict()
+    table = layer_names()
+    renamed = {}
+    for name, shape in SHAPES.items():
+        layer, _, leaf = name.rpartition(".")
+        renamed[f"{table[layer]}.{leaf}"] = tuple(shape)
+    assert renamed == {name: tuple(tensor.shape) for name, tensor in model.items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_authors_file_loads_with_whatever_lies_beside_the_weights(tmp_path, official_weights, prefix):
+    content = {
+        "epoch": 12,
+        "loss": np.float64(0.5),
+        "model_state_dict": {prefix + name: tensor for name, tensor in official_weights.items()},
+        "optimizer_state_dict": {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 1e-4}]},
+    }
+    checkpoint = read_checkpoint(save(tmp_path / "official.pth.tar", content))
+    assert checkpoint.has_refiner and checkpoint.model == OFFICIAL_MODEL and len(checkpoint.weights) == 1504
+    number = list(SHAPES).index("img2normal_arm.Att3.psi.0.weight")
+    assert (checkpoint.weights["part_networks.arm.decoder.1.gate.score_conv.weight"] == number).all()
+
+
+def test_our_file_alone_rebuilds_the_model(ours, tiny_digitizer):
+    model = load_digitizer(ours)
+    assert model.canvas == TINY.canvas
+    expected = tiny_digitizer.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in model.state_dict().items())
+    assert read_checkpoint(ours).extra == {"step": 7}
+
+
+def test_a_phase_one_file_serves_phase_one_only(tmp_path, tiny_digitizer):
+    weights = {k: v for k, v in tiny_digitizer.state_dict().items() if not k.startswith("refiner.")}
+    path = tmp_path / "phase1.pt"
+    write_checkpoint(path, to_dict(TINY), weights)
+    assert load_digitizer(path, refiner=False).refiner is None
+    with pytest.raises(InputError, match="phase1.pt: a phase-1 checkpoint without a refiner"):
+        load_digitizer(path)
+
+
+def test_a_phase_two_file_serves_phase_one_too(ours):
+    assert load_digitizer(ours, refiner=False).refiner is None
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere.pt: no such file, expected a checkpoint"):
+        load_digitizer(tmp_path / "nowhere.pt")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 5000])
+def test_a_truncated_file_is_named(ours, keep):
+    ours.write_bytes(ours.read_bytes()[:keep])
+    with pytest.raises(InputError, match="tiny.pt: cannot be read"):
+        load_digitizer(ours)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"weights": 3}, {}, {"model_state_dict": {"conv.weight": torch.zeros(1)}},
+                                     {"format": "another/1"}, {"format": "2k2k-pytorch/1", "model": {}}])  # fmt: skip
+def test_a_foreign_file_is_named(tmp_path, content):
+    with pytest.raises(InputError, match="foreign.pt: .*expected"):
+        load_digitizer(save(tmp_path / "foreign.pt", content))
+
+
+def test_a_photo_is_not_a_checkpoint(tmp_path):
+    (tmp_path / "photo.pt").write_bytes(os.urandom(4000))
+    with pytest.raises(InputError, match="photo.pt: cannot be read"):
+        load_digitizer(tmp_path / "photo.pt")
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/should_never_exist_2k2k",)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    with pytest.raises(InputError, match="evil.pt: cannot be read"):
+        load_digitizer(save(tmp_path / "evil.pt", {"model_state_dict": Malicious()}))
+    assert not os.path.exists("/tmp/should_never_exist_2k2k")
+
+
+def change(weights, how):
+    name = "coarse_depth.head.weight"
+    if how == "is missing":
+        del weights[name]
+    elif how == "is unknown":
+        weights["coarse_depth.tail.weight"] = weights[name]
+    elif how == "has shape":
+        weights[name] = weights[name][:2]
+    else:
+        weights[name] = weights[name] * float("nan")
+
+
+@pytest.mark.parametrize("how", ["is missing", "is unknown", "has shape", "is not finite"])
+def test_loading_is_strict(tmp_path, tiny_digitizer, how):
+    weights = tiny_digitizer.state_dict()
+    change(weights, how)
+    path = tmp_path / "changed.pt"
+    write_checkpoint(path, to_dict(TINY), weights)
+    with pytest.raises(InputError, match=f"changed.pt: tensor 'coarse_depth.*{how}"):
+        load_digitizer(path)
+
+
+def test_an_unknown_size_in_the_file_is_named(tmp_path, tiny_digitizer):
+    path = tmp_path / "odd.pt"
+    write_checkpoint(path, {**to_dict(TINY), "depth": 3}, tiny_digitizer.state_dict())
+    with pytest.raises(InputError, match="odd.pt: model: unknown key 'depth'"):
+        load_digitizer(path)

@@ -1,0 +1,140 @@
+"""The networks: shapes, purity, and that every way to run them gives the same values."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from geometry.parts import KINDS, indices_of
+from geometry.window import Window
+from models.attention_unet import AttentionUNet
+from models.build import ModelConfig, build_digitizer
+from models.digitizer import Poses
+from models.fast import accelerate
+from models.folded import half_resolution_kernel
+from tests.conftest import TINY
+from utils.config import build_config, read_yaml
+
+
+@pytest.fixture
+def photo() -> torch.Tensor:
+    return torch.rand(1, 3, TINY.canvas, TINY.canvas, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+@pytest.fixture
+def poses(standing_poses) -> Poses:
+    return Poses.stack([standing_poses])
+
+
+@pytest.mark.parametrize(("name", "millions"), [("paper", 77.655), ("small", None)])
+def test_every_config_builds(name, millions):
+    config = build_config(ModelConfig, read_yaml(f"configs/{name}.yaml")["model"], name)
+    parameters = sum(p.numel() for p in build_digitizer(config).parameters()) / 1e6
+    assert parameters == pytest.approx(millions, abs=1e-3) if millions else parameters < 10
+
+
+@pytest.mark.parametrize("change", [{"canvas": 1000}, {"normal_widths": (1, 2, 3, 4, 5)}])
+def test_a_model_that_cannot_run_is_refused(change):
+    with pytest.raises(ValueError, match="expected"):
+        ModelConfig(**{**TINY.__dict__, **change})
+
+
+@torch.no_grad()
+def test_every_output_has_its_shape(tiny_digitizer, photo, poses):
+    window = Window(40, 250, 60, 201)
+    result = tiny_digitizer(photo, poses, window)
+    size, coarse = TINY.canvas, TINY.canvas // 8
+    assert result.coarse_normals.front.shape == (1, 3, coarse, coarse)
+    assert result.coarse_depth.depth.back.shape == result.coarse_depth.mask_logits.shape == (1, 1, coarse, coarse)
+    assert result.fused_normals.back.shape == (1, 3, size, size) and result.covered.dtype == torch.bool
+    assert result.depth.depth.front.shape == (1, 1, window.height, window.width)
+    for kind in KINDS:
+        assert result.part_normals[kind.name].front.shape == (1, len(indices_of(kind)), 3, *kind.crop_on(size))
+
+
+@torch.no_grad()
+def test_forward_is_pure(tiny_digitizer, photo, poses):
+    before, state = photo.clone(), {k: v.clone() for k, v in tiny_digitizer.state_dict().items()}
+    first, second = tiny_digitizer(photo, poses), tiny_digitizer(photo, poses)
+    assert torch.equal(photo, before)
+    assert all(torch.equal(v, state[k]) for k, v in tiny_digitizer.state_dict().items())
+    assert torch.equal(first.depth.depth.front, second.depth.depth.front)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("window", [Window(40, 250, 60, 201), Window(0, 30, 226, 256), Window(101, 102, 7, 256)])
+def test_the_refiner_on_a_window_equals_the_refiner_on_the_canvas(tiny_digitizer, window):
+    generator = torch.Generator().manual_seed(0)
+    size = TINY.canvas
+    coarse = torch.rand(2, 2, size // 8, size // 8, generator=generator) * 6
+    normals = torch.rand(2, 6, size, size, generator=generator)
+    whole = tiny_digitizer.refiner(coarse, normals)[(..., *window.slices)]
+    torch.testing.assert_close(tiny_digitizer.refiner(coarse, normals, window), whole, atol=1e-5, rtol=1e-5)
+    fast = accelerate(tiny_digitizer).refiner
+    torch.testing.assert_close(fast(coarse, normals, window), whole, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tile", [7, 64, 10_000])
+def test_the_refiners_tiles_leave_no_seam(tiny_digitizer, tile, monkeypatch):
+    monkeypatch.setattr("models.fast.TILE_ROWS", tile)
+    coarse, normals = torch.rand(1, 2, 32, 32) * 6, torch.rand(1, 6, 256, 256)
+    whole = tiny_digitizer.refiner(coarse, normals)
+    torch.testing.assert_close(accelerate(tiny_digitizer).refiner(coarse, normals), whole, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_fast_model_equals_the_plain_one(tiny_digitizer, photo, poses):
+    window = Window(30, 256, 50, 200)
+    plain, fast = tiny_digitizer(photo, poses, window), accelerate(tiny_digitizer)(photo, poses, window)
+    pairs = [
+        (plain.coarse_normals.stacked, fast.coarse_normals.stacked),
+        (plain.coarse_depth.depth.stacked, fast.coarse_depth.depth.stacked),
+        (plain.coarse_depth.mask_logits, fast.coarse_depth.mask_logits),
+        (plain.fused_normals.stacked, fast.fused_normals.stacked),
+        (plain.depth.depth.stacked, fast.depth.depth.stacked),
+        (plain.depth.mask_logits, fast.depth.mask_logits),
+    ]
+    for expected, actual in pairs:
+        assert expected.std() > 1e-3, "a constant map proves nothing"
+        torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sixteen_bits_touch_only_the_part_networks(tiny_digitizer, photo, poses, dtype):
+    exact, rounded = accelerate(tiny_digitizer)(photo, poses), accelerate(tiny_digitizer, dtype)(photo, poses)
+    assert torch.equal(exact.coarse_depth.depth.front, rounded.coarse_depth.depth.front)
+    for name, maps in rounded.part_normals.items():
+        difference = (maps.front - exact.part_normals[name].front).abs()
+        assert maps.front.dtype == torch.float32 and 0 < difference.max() < 0.1 * exact.part_normals[name].front.max()
+
+
+@pytest.mark.parametrize("hw", [(5, 7), (1, 1), (8, 4)])
+def test_the_half_resolution_kernel_is_upsampling_then_convolution(hw):
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(3, 4, 3, padding=1).double(), torch.rand(2, 3, *hw, dtype=torch.float64)
+    expected = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+    y = F.conv2d(x, half_resolution_kernel(conv.weight), conv.bias.repeat(4), padding=1)
+    actual = torch.empty_like(expected)
+    for row in (0, 1):
+        for column in (0, 1):
+            k = 2 * row + column
+            actual[:, :, row::2, column::2] = y[:, 4 * k : 4 * k + 4, row : row + hw[0], column : column + hw[1]]
+    torch.testing.assert_close(actual, expected)
+
+
+def test_a_fresh_normal_head_is_alive():
+    torch.manual_seed(0)
+    normals = AttentionUNet(3, (8, 16, 24, 32))(torch.rand(1, 3, 32, 32))
+    assert (normals > 0).float().mean() > 0.5 and normals.std() > 0.01
+
+
+def test_initial_weights_have_the_papers_variance():
+    torch.manual_seed(0)
+    conv = build_digitizer(ModelConfig(256, (64, 128), (32, 64), 32)).coarse_normals.encoder[1][1].conv
+    assert conv.weight.std().item() == pytest.approx((2 / (9 * conv.out_channels)) ** 0.5, rel=0.02)
+
+
+def test_phase_one_models_have_no_refiner():
+    assert build_digitizer(TINY, refiner=False).refiner is None

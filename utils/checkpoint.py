@@ -1,0 +1,98 @@
+"""Checkpoint files: our own format, and the authors' through the table of names."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.errors import InputError
+from utils.files import atomic_path
+from utils.official_names import layer_names
+
+FORMAT = "2k2k-pytorch/1"
+OFFICIAL_MODEL = {
+    "canvas": 2048,
+    "normal_widths": [64, 128, 256, 512],
+    "depth_widths": [32, 64, 128, 256, 512],
+    "refiner_width": 32,
+}
+"""The authors' files carry no config: this is the only model they can hold."""
+EXPECTED = "a checkpoint of this project, or the authors' .pth.tar with 'model_state_dict'"
+# Plain numbers of numpy, which training scripts of the authors' age leave beside the weights.
+HARMLESS = [np.dtype, np.ndarray, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in "fdilqbB?")]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file says about the model, with our tensor names."""
+
+    model: dict[str, Any]  # numbers of models.build.ModelConfig
+    weights: dict[str, Tensor]
+    extra: dict[str, Any]  # everything else in the file: the state of training in ours, nothing of the authors'
+
+    @property
+    def has_refiner(self) -> bool:
+        return any(name.startswith("refiner.") for name in self.weights)
+
+
+def write_checkpoint(path: Path | str, model: Mapping[str, Any], weights: Mapping[str, Tensor], **extra: Any) -> None:
+    """Write our format atomically: {format, model, weights, **extra}."""
+    with atomic_path(path) as temporary:
+        torch.save({"format": FORMAT, "model": dict(model), "weights": dict(weights), **extra}, temporary)
+
+
+def read_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a checkpoint of ours or the authors', without running anything that it may contain.
+
+    Raises:
+        InputError: missing, truncated, foreign, or tensors that the table of names does not know.
+    """
+    content = _read(Path(path))
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: holds {type(content).__name__}, expected {EXPECTED}")
+    if content.get("format") == FORMAT:
+        extra = {key: value for key, value in content.items() if key not in ("format", "model", "weights")}
+        try:
+            return Checkpoint(content["model"], content["weights"], extra)
+        except KeyError as error:
+            raise InputError(f"{path}: key {error} is missing, expected {EXPECTED}") from error
+    if "format" in content:
+        raise InputError(f"{path}: format {content['format']!r}, expected {FORMAT!r}")
+    weights = content.get("model_state_dict", content)
+    if not isinstance(weights, Mapping) or not weights or not all(isinstance(v, Tensor) for v in weights.values()):
+        keys = ", ".join(map(str, list(content)[:5])) or "nothing"
+        raise InputError(f"{path}: holds {keys}, expected {EXPECTED}")
+    return Checkpoint(dict(OFFICIAL_MODEL), from_official_names(weights, path), {})
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected {EXPECTED}")
+    with torch.serialization.safe_globals(HARMLESS):
+        try:
+            try:
+                # Mapped, so that an optimiser state in the file costs no memory.
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            except RuntimeError:
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().split("\n")[0][:200]
+            raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
+
+
+def from_official_names(weights: Mapping[str, Tensor], path: Path | str) -> dict[str, Tensor]:
+    """Official tensor names -> ours; a `module.` prefix (DataParallel) is taken off."""
+    layers, translated = layer_names(), {}
+    for name, tensor in weights.items():
+        layer, _, leaf = name.removeprefix("module.").rpartition(".")
+        if layer not in layers:
+            raise InputError(f"{path}: tensor '{name}' is unknown, expected {EXPECTED}")
+        translated[f"{layers[layer]}.{leaf}"] = tensor
+    return translated

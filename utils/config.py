@@ -1,0 +1,136 @@
+"""YAML into typed dataclasses; every unknown, missing or mistyped key is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from utils.errors import InputError
+
+Config = TypeVar("Config")
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        InputError: missing, not YAML or not a mapping.
+    """
+    try:
+        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a YAML config") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(loaded, dict):
+        raise InputError(f"{path}: holds {type(loaded).__name__}, expected a mapping of keys")
+    return loaded
+
+
+def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """A copy of a nested mapping with `a.b=value` assignments applied; values are read as YAML.
+
+    Raises:
+        InputError: an assignment without '=', or a path through something that is not a mapping.
+    """
+    values = _copy(values)
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator:
+            raise InputError(f"--set {assignment}: expected key=value")
+        *folders, leaf = path.strip().split(".")
+        place = values
+        for folder in folders:
+            place = place.setdefault(folder, {})
+            if not isinstance(place, dict):
+                raise InputError(f"--set {assignment}: {folder} is a value, expected a group of keys")
+        try:
+            place[leaf] = _yaml_value(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {assignment}: the value cannot be read as YAML ({error})") from error
+    return values
+
+
+def _yaml_value(text: str) -> Any:
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        # YAML 1.1 reads 1e-4 as a word.
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _copy(values: Any) -> Any:
+    return {key: _copy(value) for key, value in values.items()} if isinstance(values, dict) else values
+
+
+def build_config(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
+    """A dataclass from a mapping, field by field and recursively.
+
+    Args:
+        where: the file or the checkpoint, for error messages.
+
+    Raises:
+        InputError: an unknown key, a missing key, a value of another type, or one that the dataclass refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: {values!r}, expected a group of keys")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in values:
+        if key not in fields:
+            raise InputError(f"{where}: unknown key '{key}', expected one of {', '.join(fields)}")
+    arguments = {}
+    for name, field in fields.items():
+        if name in values:
+            arguments[name] = _convert(hints[name], values[name], f"{where}: {name}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise InputError(f"{where}: key '{name}' is missing")
+    try:
+        return cls(**arguments)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return build_config(kind, value, where)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"{where} is {value!r}, expected a list")
+        return tuple(_convert(arguments[0], item, where) for item in value)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise InputError(f"{where} is {value!r}, expected one of {', '.join(map(repr, arguments))}")
+        return value
+    if kind is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-4 as a word.
+        try:
+            return float(value)
+        except ValueError:
+            raise InputError(f"{where} is {value!r}, expected a number") from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
+        raise InputError(f"{where} is {value!r}, expected {kind.__name__}")
+    return value
+
+
+def to_dict(config: Any) -> Any:
+    """A dataclass as plain mappings, lists and values, as a YAML file or a checkpoint holds it."""
+    if dataclasses.is_dataclass(config):
+        return {field.name: to_dict(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    return [to_dict(item) for item in config] if isinstance(config, (list, tuple)) else config

@@ -1,0 +1,34 @@
+"""Devices and precisions by the names that the command line knows."""
+
+from __future__ import annotations
+
+import torch
+
+from utils.distributed import local_rank
+from utils.errors import InputError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def pick_device(name: str) -> torch.device:
+    """auto (CUDA where there is one), cpu, cuda or cuda:n; under torchrun each rank of a machine takes its own GPU.
+
+    Raises:
+        InputError: a name that is none of these, or CUDA where there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:n")
+    if device.type == "cpu":
+        return device
+    if not torch.cuda.is_available():
+        raise InputError(f"--device {name}: PyTorch sees no CUDA device here, expected cpu")
+    index = local_rank() if device.index is None else device.index
+    if index >= torch.cuda.device_count():
+        raise InputError(f"--device cuda:{index}: there are {torch.cuda.device_count()} CUDA devices")
+    return torch.device("cuda", index)

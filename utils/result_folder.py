@@ -1,0 +1,39 @@
+"""Where the files of one run lie, with the authors' names: {save_path}/{save_name}/... (SPEC 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CLOUDS, CLOSED_CLOUDS, MESHES, SHEETS = "output_plys", "output_plys_c", "output_objs", "sheets"
+"""Clouds as the maps give them, clouds with the side gap filled, meshes, contact sheets."""
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """The folder of one run."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, save_path: Path | str, save_name: str) -> ResultFolder:
+        return cls(Path(save_path) / save_name)
+
+    def image(self, relative: str) -> Path:
+        """A picture by its place without suffix, such as "normal/anna_front"."""
+        return self.root / f"{relative}.png"
+
+    def cloud(self, name: str, closed: bool) -> Path:
+        return self.root / (CLOSED_CLOUDS if closed else CLOUDS) / f"{name}.ply"
+
+    def sheet(self, name: str) -> Path:
+        """The contact sheet. It is written last: when it is there, the photo is done."""
+        return self.root / SHEETS / f"{name}.png"
+
+    def keypoints(self, name: str) -> Path:
+        """OpenPose-format joints as they were used."""
+        return self.root / "keypoints" / f"{name}_keypoints.json"
+
+    def mesh(self, name: str, suffix: str) -> Path:
+        """A mesh; suffix without dot."""
+        return self.root / MESHES / f"{name}.{suffix}"
