@@ -44,8 +44,8 @@ def read_mesh(path: Path | str) -> Mesh:
     """Read a mesh's vertices and faces; colours and textures are not read, polygons become fans of triangles.
 
     Raises:
-        InputError: the file is missing, broken or of another kind; it has no faces, a face that points nowhere, a
-            coordinate that is not finite, or no area.
+        InputError: the file is missing, broken or of another kind; it has no faces, a face that points nowhere, or a
+            coordinate that is not finite.
     """
     path = Path(path)
     if path.suffix.lower() not in MESH_SUFFIXES:
@@ -53,6 +53,20 @@ def read_mesh(path: Path | str) -> Mesh:
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected a mesh")
     vertices, faces = _read_obj(path) if path.suffix.lower() == ".obj" else _read_with_open3d(path)
+    return checked_mesh(path, vertices, faces)
+
+
+def checked_mesh(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Mesh:
+    """A mesh of what a file or a source gave.
+
+    Args:
+        path: its name in the error.
+        vertices: (V, 3).
+        faces: (F, 3) from 0.
+
+    Raises:
+        InputError: no faces, a face that points nowhere, or a coordinate that is not finite.
+    """
     if len(vertices) == 0 or len(faces) == 0:
         raise InputError(f"{path}: {len(vertices)} vertices and {len(faces)} faces, expected a mesh with faces")
     broken = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
@@ -63,7 +77,7 @@ def read_mesh(path: Path | str) -> Mesh:
         )
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"{path}: a face names a vertex outside 1 to {len(vertices)}")
-    return Mesh(vertices, faces)
+    return Mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64))
 
 
 def _read_with_open3d(path: Path) -> tuple[np.ndarray, np.ndarray]:
