@@ -33,10 +33,13 @@ class ObjMesh:
 
 
 def _numbers(text: bytes, dtype: type) -> np.ndarray:
-    """All numbers of a text; fewer than there are words when one of them is not a number."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return np.fromstring(text, dtype=dtype, sep=" ")
+    """All numbers of a text; fewer than there are words, or none, when one of them is not a number."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return np.fromstring(text, dtype=dtype, sep=" ")
+    except ValueError:
+        return np.empty(0, dtype=dtype)
 
 
 def _rows(path: Path, lines: list[bytes], what: str) -> np.ndarray:
