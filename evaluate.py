@@ -19,10 +19,10 @@ from pathlib import Path
 from datasets.rendering.sources import ScanSource, open_source
 from utils.batch import run_batch
 from utils.errors import InputError
-from utils.mesh_io import checked_mesh, read_mesh
 from utils.metrics.distances import Surface
 from utils.metrics.figures import write_histogram, write_turntable
 from utils.metrics.measurement import Distribution, Measurement
+from utils.metrics.mesh import checked_mesh, read_mesh
 from utils.metrics.pairs import (
     Pairs,
     find_depths,

@@ -10,11 +10,11 @@ import numpy as np
 import open3d as o3d
 
 from datasets.rendering.appearance import MaterialColour, PlainColour, TextureColour, VertexColour
-from datasets.rendering.obj_file import Material, ObjMesh, read_mtl, read_obj
 from datasets.rendering.scan import Appearance
 from geometry.camera import Camera
 from geometry.scan_frame import WIDTH_PER_REACH
 from utils.errors import InputError
+from utils.obj_file import Material, ObjMesh, read_mtl, read_obj
 
 MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 NO_COLOUR = PlainColour((0.7, 0.7, 0.7))

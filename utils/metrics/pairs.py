@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.errors import InputError
-from utils.mesh_io import MESH_SUFFIXES
+from utils.metrics.mesh import MESH_SUFFIXES
 from utils.metrics.subjects import Pair
 
 VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+(?:\.\d+)?)_x$")

@@ -14,7 +14,6 @@ from geometry.normals import normals_from_depth
 from geometry.scan_frame import ScanFrame, centre_and_scale, turn
 from utils.errors import InputError
 from utils.files import read_depth_png
-from utils.mesh_io import Mesh, read_mesh
 from utils.metrics.maps import (
     angle_summary,
     depth_errors_mm,
@@ -25,6 +24,7 @@ from utils.metrics.maps import (
     silhouette_iou,
 )
 from utils.metrics.measurement import Distribution, Measurement, count
+from utils.metrics.mesh import Mesh, read_mesh
 
 PERSON_HEIGHT_M = 1.8
 METRE_HEIGHTS = (0.5, 3.0)
@@ -90,7 +90,7 @@ def _frame_of(path: Path, mesh: Mesh) -> ScanFrame:
 
 def _read_normals(path: Path, size: int) -> np.ndarray:
     """(size, size, 3) float32 stored normals of an 8-bit RGB file."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
         raise InputError(f"{path}: cannot be read, expected an RGB PNG of normals")
     if image.shape != (size, size, 3):
