@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from datasets.matting import cut_from_flat, flat_colour, grab_cut, guided_filter, large_components
-from datasets.mediapipe.detector import MediaPipeDetector
+from datasets.mediapipe.detector import PRESENCE, MediaPipeDetector
 from datasets.mediapipe.landmarks import Pose
 from datasets.mediapipe.networks import INPUT_SIDE
 from datasets.mediapipe.people import REACH
@@ -52,7 +52,7 @@ class MediaPipeMask:
         coarse = pose.mask
         if self.with_skirt:
             coarse = self._with_skirt(photo, pose)
-        if not (coarse > 0.5).any():
+        if pose.presence < PRESENCE or not (coarse > 0.5).any():
             raise MaskError(f"{photo.path.name}: the mask network sees nobody at these joints")
         return FoundMask(sharpened(photo.rgb, pose, coarse))
 
