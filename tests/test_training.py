@@ -142,7 +142,7 @@ def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):
 
 
 def test_accumulation_clipping_and_16_bits_run(people, tmp_path):
-    options = ("phase1.accumulate=2", "phase1.batch_size=1", "phase1.clip_norm=0.1", "compute.precision=bf16")
+    options = ("phase1.accumulate=2", "phase1.batch_size=1", "phase1.clip_norm=0.1", "phase1.precision=bf16")
     sets = [part for option in options for part in ("--set", option)]
     assert train("--data_path", people, "--phase", 1, "--save_path", tmp_path / "run", *sets) == 0
     assert len(read_metrics(tmp_path / "run")) == 3

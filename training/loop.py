@@ -70,8 +70,10 @@ class Trainer:
         augmentation = Augmentation(self.settings.augmentation, root)
         self.training_pairs = TrainingPairs(root, train, canvas, augmentation, seed)
         self.validation_pairs = TrainingPairs(root, validation, canvas, None, seed)
-        self.problems: list[str] = []
-        self._note_problems([*problems, *more] if self.main else [])
+        for problem in (*problems, *more) if self.main else ():
+            tqdm.write(f"LEFT OUT {problem}")
+        # Lines about training samples: all that are known, and those of this process since the last exchange.
+        self.problems, self.new_problems = problems, []
         self.order = BatchOrder(len(train), self.plan.batch_size, self.plan.accumulate, self.plan.epochs, seed)
 
     def _open_model(self, start_from: Path | None) -> None:
@@ -89,7 +91,7 @@ class Trainer:
         else:
             trained = list(self.model.refiner.parameters())
         self.optimizer = torch.optim.Adam(trained, lr=self.plan.learning_rate)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=compute.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.plan.precision == "fp16")
         self.identity = {
             "phase": self.phase_number,
             "training data": fingerprint(self.training_pairs.pairs),
@@ -120,7 +122,7 @@ class Trainer:
         self.dead_normals = DeadNormalsGuard(self.settings.run.dead_after)
 
     def _autocast(self):
-        precision = PRECISIONS[self.compute.precision]
+        precision = PRECISIONS[self.plan.precision]
         if precision is torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=precision)
@@ -178,11 +180,12 @@ class Trainer:
             started = time.monotonic()
             group = [next(batches) for _ in range(self.plan.accumulate)]
             loaded = time.monotonic()
+            self.new_problems += [problem for sample in group for problem in sample.problems]
             values, stopped = self._step(group, stop.asked)
             done = self.progress.step
             times = {"data_seconds": loaded - started, "step_seconds": time.monotonic() - loaded}
             if done % run.log_steps == 0 or done == total:
-                self._note_problems([problem for sample in group for problem in sample.problems])
+                self._note_problems()
                 self.reports.add("train", done, values | times)
             bar.update()
             bar.set_postfix({"loss": f"{values['loss']:.3f}"} | {k[:4]: f"{v:.2f}s" for k, v in times.items()})
@@ -253,19 +256,22 @@ class Trainer:
         elif self.progress.step == 1:
             refuse_dead_normals(outcome.normals, "in the checkpoint of phase 1")
 
-    def _note_problems(self, problems: list[str]) -> None:
+    def _note_problems(self) -> None:
         """Tell about samples that could not be used, once each, and refuse to go on with too many."""
-        for problem in ranks.gathered(problems):
+        for problem in dict.fromkeys(ranks.gathered(self.new_problems)):
             if problem not in self.problems:
                 self.problems.append(problem)
                 if self.main:
                     tqdm.write(f"LEFT OUT {problem}")
+        self.new_problems = []
         refuse_above_limit(self.problems, len(self.training_pairs))
 
     def _end_epoch(self, epoch: int) -> None:
         data, rows = self.settings.data, []
 
         def show(batch: Sample, prediction: Prediction) -> None:
+            for problem in batch.problems:
+                tqdm.write(f"LEFT OUT of the validation: {problem}")
             if self.main and len(rows) < self.settings.run.panels:
                 rows.append(row_of(batch, prediction))
 

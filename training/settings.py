@@ -29,6 +29,7 @@ class PhaseSettings:
     accumulate: int = 1  # batches per step of the optimiser
     learning_rate: float = 1e-4
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights, heads and losses stay fp32
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
 
     def __post_init__(self) -> None:
@@ -38,13 +39,12 @@ class PhaseSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How the arithmetic is done; the result is the same but for rounding, except for `refiner_window`."""
+    """How the arithmetic is done. But for rounding, only `sync_batchnorm` and `refiner_window` change the result."""
 
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights and losses stay fp32
     channels_last: bool = True
     compile: bool = False  # torch.compile for every network
-    recompute: bool = False  # keep fewer activations, and compute them again on the way back
+    recompute: bool = False  # phase 2: keep fewer activations, and compute them again on the way back
     sync_batchnorm: bool = False  # statistics over the batches of all processes
     refiner_window: Literal["canvas", "person"] = "canvas"  # "person" trains the refiner on the person's box only
 
