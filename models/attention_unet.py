@@ -28,7 +28,7 @@ class AttentionUNet(nn.Module):
         self.decoder = nn.ModuleList(GatedUp(*channels) for channels in pairwise(reversed(widths)))
         self.head = Head(widths[0], NORMAL_CHANNELS)
         initialise(self)
-        nn.init.constant_(self.head.bias, HEAD_BIAS)
+        self.head.start_at([HEAD_BIAS] * NORMAL_CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
         *skips, x = self.encoder(x)

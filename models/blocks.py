@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+HEAD_SPREAD = 0.1
+"""Standard deviation of a fresh head's outputs, about, on features of about 1."""
+
 
 class ConvNormReLU(nn.Module):
     """3x3 convolution, BatchNorm, ReLU: (B, in_channels, H, W) -> (B, out_channels, H, W)."""
@@ -62,6 +65,14 @@ class Head(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def start_at(self, values: Sequence[float]) -> None:
+        """Start close to one value per output channel, so that no ReLU behind it begins beyond its edge.
+
+        The init of the other layers would spread the outputs of a head over several units: too far for a range of 1.
+        """
+        nn.init.normal_(self.weight, std=HEAD_SPREAD / self.in_channels**0.5)
+        self.bias.data = torch.tensor(values)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):

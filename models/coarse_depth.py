@@ -13,6 +13,8 @@ from models.blocks import Encoder, GatedUp, Head, initialise
 
 DEPTH_CHANNELS = 3
 """Front depth, back depth, mask logit."""
+DEPTH_START = (3.0, 1.5, 0.0)
+"""Outputs of a fresh network: between the person (about 2) and the background (6 in front, 0 behind), inside ReLU6."""
 
 
 class DualEncoderUNet(nn.Module):
@@ -30,6 +32,7 @@ class DualEncoderUNet(nn.Module):
         self.decoder = nn.ModuleList(GatedUp(*channels) for channels in pairwise(joined))
         self.head = Head(joined[-1], DEPTH_CHANNELS)
         initialise(self)
+        self.head.start_at(DEPTH_START)
 
     def forward(self, image: Tensor, normals: Tensor) -> Tensor:
         pairs = zip(self.image_encoder(image), self.normal_encoder(normals), strict=True)

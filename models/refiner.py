@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from geometry.window import Window
 from models.attention_unet import NORMAL_CHANNELS
 from models.blocks import ConvBlock, ConvNormReLU, Head, UpConv, initialise
-from models.coarse_depth import DEPTH_CHANNELS
+from models.coarse_depth import DEPTH_CHANNELS, DEPTH_START
 
 STEPS = 3
 SCALE = 2**STEPS
@@ -59,6 +59,7 @@ class DepthRefiner(nn.Module):
         inputs, outputs = (2, 2 * width, 2 * width), (2 * width, 2 * width, DEPTH_CHANNELS)
         self.steps = nn.ModuleList(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
         initialise(self)
+        self.steps[-1].head.start_at(DEPTH_START)
 
     def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
         """Refine the window, or the whole canvas when it is None.

@@ -23,21 +23,24 @@ class TrainingFailed(Exception):
 
 
 def refuse_dead_normals(normals: Mapping[str, Tensor], when: str) -> None:
-    """Look for normals that are black or the same everywhere.
+    """Look for normals of which a component is black or the same everywhere.
 
     Args:
         normals: network -> (N, 6, h, w) stored normals, front and back.
         when: "after 300 steps", for the message.
 
     Raises:
-        TrainingFailed: names the network and the side.
+        TrainingFailed: names the network, the side and the components.
     """
     for network, output in normals.items():
-        for side, maps in zip(("front", "back"), output.float().split(3, dim=1), strict=True):
-            spread = (maps.amax((0, 2, 3)) - maps.amin((0, 2, 3))).max()
-            fault = "black" if maps.max() < BLACK_BELOW else "constant" if spread < CONSTANT_BELOW else None
-            if fault:
-                raise TrainingFailed(f"{network}: the {side} normals are {fault} {when}: {REMEDY}")
+        largest = output.float().amax((0, 2, 3))
+        spread = largest - output.float().amin((0, 2, 3))
+        for side, first in (("front", 0), ("back", 3)):
+            dead = [axis for axis in range(3) if spread[first + axis] < CONSTANT_BELOW]
+            if dead:
+                fault = "black" if all(largest[first + axis] < BLACK_BELOW for axis in dead) else "constant"
+                names = ", ".join("xyz"[axis] for axis in dead)
+                raise TrainingFailed(f"{network}: the {side} normals are {fault} in {names} {when}: {REMEDY}")
 
 
 class DeadNormalsGuard:
