@@ -156,23 +156,36 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
 
 
+UNDERLAYER_TURN = 0.16
+"""[rad] The hair surface is cut into strips; a second layer, turned by half a strip, closes the gaps."""
+
+
 def _curtain(style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows):
-    """Hair that falls over neck and shoulders."""
+    """Hair that falls over neck and shoulders, in two layers."""
     base = surface("hair")
     points = base.weights @ rest.vertices
-    angle, _ = head.polar(points)
+    angle, height = head.polar(points)
     ends = points[:, 1].max() - style.curtain * np.ptp(points[:, 1])
     ends = ends + 0.012 * unit * noise(np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1), 14.0, seed + 9)
     behind = head.middle_z + 0.35 * head.half_depth - points[:, 2]
-    patch = base.then(*clip_where_negative(base.faces, np.minimum(points[:, 1] - ends, behind)))
+    below_crown = (0.75 - height) * head.height  # the cap covers the rest
+    field = np.minimum(np.minimum(points[:, 1] - ends, behind), below_crown)
+    patch = base.then(*clip_where_negative(base.faces, field))
     points = patch.weights @ rest.vertices
-    normals = vertex_normals(points, patch.faces)
-    _, height = head.polar(points)
-    under_cap = np.clip(height / 1.2 + 1, 0, 1)
-    offset = 0.004 + 0.9 * style.volume * under_cap + 0.004 * _locks(points, head, style, seed)
-    points = points + normals * (offset * unit)[:, None]
-    edge = np.ones(len(points))
-    return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, edge)
+    angle, height = head.polar(points)
+    sideways = np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], 1)
+    beside_cap = np.clip((0.75 - height) / 0.5, 0, 1) * np.clip(1.5 + height, 0.3, 1)
+    over = (0.7 * style.volume * beside_cap + 0.003 * _locks(points, head, style, seed)) * unit
+    under = (0.7 * style.volume * beside_cap - 0.004) * unit
+    centre = np.array([0, 0, head.middle_z])
+    cosine, sine = np.cos(UNDERLAYER_TURN), np.sin(UNDERLAYER_TURN)
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    layers = [points + sideways * over[:, None]]
+    layers.append((points + sideways * under[:, None] - centre) @ turn.T + centre)
+    posed_layers = [skinned(patch.weights, posed.skinning, layer) for layer in layers]
+    hair_rows = np.tile(patch.weights @ rows, (2, 1))
+    faces = np.concatenate([patch.faces, patch.faces + len(points)])
+    return Part("hair", np.concatenate(posed_layers), faces, hair_rows, np.ones(len(hair_rows)))
 
 
 def _on_head(part_points: np.ndarray, model: BodyModel, rest: RestBody, posed: PosedBody) -> np.ndarray:
