@@ -9,6 +9,7 @@ import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Material
+from datasets.synthetic.fabrics import choose
 
 FAR = 1.0
 """A field value that never limits [m]."""
@@ -122,7 +123,7 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
         hem_y = tucked_at - 0.035 * u
     collar = ""
     if kind in ("tshirt", "pullover", "long") and style in ("crew", "high"):
-        collar = _choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
+        collar = choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
     if kind in ("long", "threequarter") and rng.random() < 0.6:
         collar = "fold"
     if collar == "fold":
@@ -160,7 +161,7 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
         body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
         return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
 
-    collar = _choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
+    collar = choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
     neck = "crew" if collar == "" else "collar"
     covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), gap)
     return Garment("jacket", "tights", COAT, covers, stands_off, collar, rng.uniform(0.7, 1.5), 12)
@@ -219,10 +220,10 @@ def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garmen
 def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:
     """What one person wears, inner layers first. A shirt under a skirt of the same fabric makes a dress."""
     skirts = 0.3 if feminine else 0.01
-    lower = _choose(
+    lower = choose(
         rng, {"trousers": 0.62, "cropped": 0.07, "shorts": 0.17, "leggings": 0.07 * feminine, "skirt": skirts}
     )
-    upper = _choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
+    upper = choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
     waist_y = marks.hip[1] + rng.uniform(0.08, 0.14) * marks.unit
     bottom = _skirt(marks, rng, waist_y) if lower == "skirt" else _trousers(marks, rng, lower, waist_y)
     tucked = rng.random() < {"skirt": 0.65, "leggings": 0.0}.get(lower, 0.18) and upper != "pullover"
@@ -231,9 +232,3 @@ def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) ->
     if rng.random() < 0.28:
         outfit.append(_jacket(marks, rng))
     return outfit
-
-
-def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
-    """A key, with probability in proportion to its weight."""
-    share = np.array(list(weights.values()))
-    return str(rng.choice(list(weights), p=share / share.sum()))

@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Landmarks
+from datasets.synthetic.fabrics import choose
 from datasets.synthetic.mesh import clip_where_negative, neighbour_mean, smooth, vertex_normals
 from datasets.synthetic.noise import noise
 from datasets.synthetic.shoes import ball
@@ -37,8 +38,7 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
     else:
         kinds = {"bald": 0.08 if years > 25 else 0.01, "buzz": 0.2, "short": 0.5, "curly": 0.1, "afro": 0.05,
                  "bob": 0.03, "long": 0.02, "bun": 0.02}  # fmt: skip
-    share = np.array(list(kinds.values()))
-    kind = str(rng.choice(list(kinds), p=share / share.sum()))
+    kind = choose(rng, kinds)
     volume = {
         "bald": 0.0, "buzz": 0.004, "short": rng.uniform(0.007, 0.026), "curly": rng.uniform(0.022, 0.04),
         "afro": rng.uniform(0.05, 0.09), "bob": rng.uniform(0.016, 0.026), "long": rng.uniform(0.012, 0.022),

@@ -15,6 +15,7 @@ from datasets.synthetic.mesh import (
     compact,
     largest_component,
     loop_subdivide,
+    neighbour_mean,
     smooth,
     vertex_normals,
     with_inner_wall,
@@ -135,8 +136,6 @@ def _cut(base: Patch, garment: Garment, rows: np.ndarray) -> Patch:
 
 def _tailor(patch: Patch, garment: Garment, chart: Chart, rest_points: np.ndarray) -> np.ndarray:
     """(V, 3) the garment in the rest pose: off the body by its looseness, bridging hollows, with even hems."""
-    from datasets.synthetic.mesh import neighbour_mean
-
     mean = neighbour_mean(patch.faces, patch.weights.shape[0])
     points = smooth(patch.weights @ rest_points, mean, 3)
     normals = smooth(vertex_normals(points, patch.faces), mean, 4)
