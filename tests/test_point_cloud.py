@@ -14,7 +14,7 @@ from geometry.depth import (
     network_from_distance,
 )
 from geometry.point_cloud import LEGACY_SCALE, PointCloud, lift_sides, normals_of_distance, sides_cloud, silhouettes
-from geometry.side_gap import LONGEST_CURVE, side_gap_cloud
+from geometry.side_gap import LONGEST_CURVE, closed_cloud, side_gap_cloud
 from utils.errors import InputError
 from utils.ply import read_cloud, write_cloud
 
@@ -156,6 +156,29 @@ def test_side_gap_lies_on_the_ball_and_leaves_no_hole(ball):
     everywhere *= BALL_RADIUS / np.linalg.norm(everywhere, axis=1, keepdims=True)
     assert widest_hole(plain + gap, everywhere + BALL_CENTRE) < 2.5 * pixel
     assert widest_hole(plain, everywhere + BALL_CENTRE) > 5 * pixel
+
+
+def test_closed_cloud_drops_pixels_that_fly_between_two_surfaces():
+    """A step of 0.4 units (26 px) in the middle of the front map, blurred over three pixels."""
+    front, back = np.full((SIZE, SIZE), FRONT_BACKGROUND), np.zeros((SIZE, SIZE))
+    front[60:200, 60:200], back[60:200, 60:200] = 1.7, 2.4
+    front[60:200, 130:200] += 0.4
+    front[60:200, 129:132] = 1.8, 1.9, 2.0
+    sides, rgb = lift_sides(front, back), np.zeros((SIZE, SIZE, 3), np.uint8)
+
+    def flying(cloud: PointCloud) -> np.ndarray:
+        columns, rows = np.floor(Camera(SIZE).project(cloud.points)).astype(int).T
+        return (columns >= 129) & (columns <= 131) & (rows > 65) & (rows < 195) & (cloud.normals[:, 2] > -0.5)
+
+    assert flying(sides_cloud(sides, rgb)).sum() == 3 * 129
+    assert flying(closed_cloud(sides, rgb)).sum() == 0
+
+
+def test_closed_cloud_keeps_a_smooth_body(ball):
+    front, back, rgb = ball
+    sides = lift_sides(front, back)
+    whole = len(sides_cloud(sides, rgb)) + len(side_gap_cloud(sides, rgb))
+    assert 0.999 * whole < len(closed_cloud(sides, rgb)) <= whole
 
 
 def test_side_colours_come_from_inside_the_silhouette(ball):
