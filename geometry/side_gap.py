@@ -26,8 +26,9 @@ STEEP_RIM_AT_2048 = 6
 """Pixels this near to the rim [px] are steep by right: a limb turns away there."""
 LARGEST_BULGE = 1.0
 """How far a curve may stand out of its pixel's centre [px]: the true outline runs somewhere in that range."""
-LONGEST_CURVE = 96
-"""Points on the curve of one pixel at most, so that depth maps of noise stay in memory."""
+LONGEST_GAP = 0.05
+"""World units (12 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand before a hip;
+a curve there would be a strut between the two."""
 
 
 def closed_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
@@ -69,7 +70,8 @@ def side_gap_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
 def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     """Cubics from the front to the back map at every pixel of the rim, with points one pixel's width apart."""
     outwards = _outwards(sides)
-    rim = _rim(sides.silhouette) & outwards.any(axis=-1)
+    narrow = sides.back.distance - sides.front.distance <= LONGEST_GAP
+    rim = _rim(sides.silhouette) & outwards.any(axis=-1) & narrow
     outwards, rays = outwards[rim], sides.rays[rim]
     pitch = sides.front.distance[rim] / Camera(sides.size).focal
     start, end = sides.points(sides.front, rim), sides.points(sides.back, rim)
@@ -85,7 +87,7 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     leave = _limit_along(speed * leave, outwards, limit)
     enter = _limit_along(speed * enter, outwards, limit)
 
-    count = np.clip(np.ceil(gap / pitch).astype(np.int64) - 1, 0, LONGEST_CURVE)
+    count = np.maximum(np.ceil(gap / pitch).astype(np.int64) - 1, 0)
     curve = np.repeat(np.arange(len(count)), count)
     place = np.arange(len(curve)) - np.repeat(np.cumsum(count) - count, count)
     along = ((place + 1) / (count[curve] + 1))[:, None]
