@@ -190,6 +190,20 @@ def test_corners_are_darker_than_open_ground():
     np.testing.assert_allclose(light[on_wall & (ring > 0.25)], 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["inside out", "two-sided"])
+def test_winding_does_not_change_the_light(kind: str):
+    """A ball inside out, or with every triangle twice, once each way, so that smooth normals cancel out."""
+    ball = sphere(1.0, resolution=150)
+    faces = ball.faces[:, ::-1] if kind == "inside out" else np.concatenate([ball.faces, ball.faces[:, ::-1]])
+    lighting = random_lighting(np.random.default_rng(1))
+    sound, odd = (
+        ScanRenderer(Scan("ball", ball.vertices, f, ball.appearance, None, None)).view(128, 0, lighting).shaded_front
+        for f in (ball.faces, np.ascontiguousarray(faces))
+    )
+    difference = np.abs(sound.astype(int) - odd)[sound.any(-1)]
+    assert np.percentile(difference, 99) < 6
+
+
 def test_exposure_keeps_greys_and_never_clips():
     srgb = np.linspace(0, 1, 50, dtype=np.float32)[:, None].repeat(3, 1)
     np.testing.assert_allclose(srgb_from_linear(linear_from_srgb(srgb)), srgb, atol=1e-6)

@@ -177,6 +177,16 @@ def test_renderpeople_from_folder_to_lists(tmp_path: Path, capsys: pytest.Captur
     assert len(find_pairs(tmp_path, "RP")) == 7
 
 
+def test_pictures_of_another_size_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_rp(tmp_path, "rp_good")
+    arguments = ("--data_name", "RP", "--views", "1")
+    assert run(tmp_path, *arguments) == 0
+    assert run(tmp_path, *arguments, "--res", "256") == 1
+    assert "pictures of 128 px" in capsys.readouterr().err
+    assert run(tmp_path, *arguments, "--res", "256", "--overwrite") == 0
+    assert read_pair(tmp_path, Pair("RP", "rp_good", 0))[0].shape[0] == 256
+
+
 def test_projected_joints_turn_with_the_person(tmp_path: Path):
     joints = write_rp(tmp_path, "rp_good")[0]
     assert run(tmp_path, "--data_name", "RP", "--yaws", "-30", "10", "--keypoints", "joints") == 0
