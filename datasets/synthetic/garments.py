@@ -1,0 +1,230 @@
+"""Patterns: which part of the body a garment covers, how far it stands off, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.synthetic.chart import Chart, Landmarks
+from datasets.synthetic.cloth import Material
+
+FAR = 1.0
+"""A field value that never limits [m]."""
+
+KNIT = Material(ease=0.07, bending=0.018, gravity=0.0008, thickness=0.0025)
+SHIRTING = Material(ease=0.09, bending=0.014, gravity=0.0007, thickness=0.002)
+SWEAT = Material(ease=0.08, bending=0.035, gravity=0.0008, thickness=0.004)
+DENIM = Material(ease=0.07, bending=0.022, gravity=0.0004, thickness=0.003)
+DRAPE = Material(ease=0.07, bending=0.016, gravity=0.001, thickness=0.002)
+COAT = Material(ease=0.07, bending=0.045, gravity=0.0005, thickness=0.005)
+STRETCH = Material(ease=0.005, bending=0.05, gravity=0.0, thickness=0.0015)
+
+
+@dataclass(frozen=True)
+class Garment:
+    """One piece of clothing. `covers` is positive inside it and about the distance to its nearest edge [m]."""
+
+    kind: str
+    mesh: str  # "tights" or "skirt": the base surface it is cut from
+    layer: int  # inner layers are draped first
+    material: Material
+    covers: Callable[[Chart], np.ndarray]
+    stands_off: Callable[[Chart], np.ndarray]  # distance from the base surface [m]
+    folds: float  # how strongly folds are seeded, 1 = normal
+    smoothing: int  # rounds that bridge details of the body in the rest shape
+    shape: Callable[[Chart, np.ndarray], np.ndarray] | None = None  # last change to the rest shape
+
+
+def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below low, 1 above high, smooth between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def neckline(chart: Chart, marks: Landmarks, style: str, size: float) -> np.ndarray:
+    """Positive outside the neck hole [m]. Style is crew, v, scoop or high; size in [0, 1] opens it."""
+    u = marks.unit
+    x, y, z = chart.x, chart.y - marks.neck[1], chart.z - marks.neck[2]
+    rise = {"high": 0.045, "crew": 0.012, "v": 0.01, "scoop": 0.004}[style] - 0.018 * size * (style != "high")
+    above = rise * u - (0.88 * y + 0.47 * (z - 0.02 * u))  # a plane that falls to the front, as collars do
+    radius = (0.082 + 0.02 * size) * u
+    aside = np.hypot(x, 0.8 * z) - radius
+    field = np.maximum(above, np.where(y > 0.05 * u, above, aside))
+    front = z > 0.0
+    if style in ("v", "scoop"):
+        depth, width = (0.06 + 0.08 * size) * u, (0.055 + 0.02 * size) * u
+        down = (0.5 * rise * u - y) / depth
+        opening = (
+            np.abs(x) / width - (1 - down) if style == "v" else np.hypot(np.abs(x) / width, np.maximum(down, 0)) - 1
+        )
+        field = np.where(front, np.minimum(field, opening * width), field)
+    return field
+
+
+def _on_arm(chart: Chart) -> np.ndarray:
+    return chart.arm > 0.5
+
+
+def upper_field(marks: Landmarks, hem_y: float, sleeve: float | None, style: str, size: float, front_gap=None):
+    """Covers of a shirt, pullover or jacket.
+
+    Args:
+        hem_y: rest height of the hem [m].
+        sleeve: where sleeves end, as share of the arm; None: no sleeves.
+        front_gap: (half width at the neck, half width at the hem) of an open front [m], None: closed.
+    """
+
+    def covers(chart: Chart) -> np.ndarray:
+        u = marks.unit
+        hem = np.where(_on_arm(chart), FAR, chart.y - hem_y)
+        if sleeve is None:
+            arm = (0.45 - chart.arm) * 0.12 * u
+        else:
+            arm = np.where(chart.arm > 0.15, (sleeve - chart.arm_along) * marks.arm_length, FAR)
+        field = np.minimum(np.minimum(hem, arm), np.where(_on_arm(chart), FAR, neckline(chart, marks, style, size)))
+        if front_gap is not None:
+            share = np.clip((marks.neck[1] - chart.y) / (marks.neck[1] - hem_y), 0, 1)
+            gap = front_gap[0] + (front_gap[1] - front_gap[0]) * share
+            front = (chart.z > marks.neck[2] + 0.01 * u) & (chart.arm < 0.3)
+            field = np.where(front, np.minimum(field, np.abs(chart.x) - gap), field)
+        return np.where(chart.head > 0.5, -FAR, np.where(chart.hand > 0.6, -FAR, field))
+
+    return covers
+
+
+def lower_field(marks: Landmarks, waist_y: float, leg_end: float):
+    """Covers of trousers and shorts; `leg_end` is a share of the leg."""
+
+    def covers(chart: Chart) -> np.ndarray:
+        leg = np.where(chart.leg > 0.2, (leg_end - chart.leg_along) * marks.leg_length, FAR)
+        return np.where(chart.arm > 0.3, -FAR, np.minimum(waist_y - chart.y, leg))
+
+    return covers
+
+
+def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, over_skirt: bool) -> Garment:
+    u = marks.unit
+    loose = rng.uniform(0.0, 1.0) ** 1.3
+    sleeve = {
+        "tank": None, "tshirt": rng.uniform(0.2, 0.42), "long": rng.uniform(0.93, 1.0),
+        "pullover": rng.uniform(0.94, 1.02),
+        "threequarter": rng.uniform(0.5, 0.75),
+    }[kind]  # fmt: skip
+    style = str(rng.choice(["crew", "v", "scoop", "high"], p=[0.66, 0.14, 0.12, 0.08]))
+    size = rng.uniform(0.0, 1.0)
+    hem_y = marks.hip[1] + rng.uniform(-0.075, 0.05) * u
+    if over_skirt:
+        hem_y = marks.hip[1] + rng.uniform(0.06, 0.1) * u
+    cuff = rng.uniform(0, 1) if kind in ("long", "pullover", "threequarter") else 0.0
+    flare = {"tshirt": rng.uniform(0.002, 0.022), "tank": 0.0}.get(kind, rng.uniform(0.002, 0.016))
+    base = {"tank": 0.008, "pullover": 0.016}.get(kind, 0.011)
+
+    def stands_off(chart: Chart) -> np.ndarray:
+        trunk = 1 - _step(chart.arm, 0.3, 0.8)
+        low = _step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
+        body = base + 0.006 * loose + (0.004 + 0.022 * loose) * low
+        along = np.clip(chart.arm_along, 0, 1)
+        arm = base + 0.006 * loose + flare * np.clip(along / 0.35, 0, 1) * (1 - 0.5 * along)
+        if sleeve is not None and sleeve > 0.85:
+            arm = arm * (1 - 0.75 * cuff * _step(along, 0.84, 0.95)) + 0.003
+        return (trunk * body + (1 - trunk) * arm) * u
+
+    material = {"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT)
+    covers = upper_field(marks, hem_y, sleeve, style, size)
+    return Garment(kind, "tights", 2, material, covers, stands_off, rng.uniform(0.6, 1.5), 10)
+
+
+def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
+    u = marks.unit
+    loose = rng.uniform(0.1, 1.0)
+    hem_y = marks.hip[1] + rng.uniform(-0.1, 0.07) * u
+    gap = (rng.uniform(0.008, 0.05) * u, rng.uniform(0.005, 0.08) * u)
+    if rng.random() < 0.35:
+        gap = (0.004 * u, 0.004 * u)
+    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), "crew", rng.uniform(0.0, 0.6), gap)
+
+    def stands_off(chart: Chart) -> np.ndarray:
+        trunk = 1 - _step(chart.arm, 0.3, 0.8)
+        low = _step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
+        body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
+        return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
+
+    return Garment("jacket", "tights", 3, COAT, covers, stands_off, rng.uniform(0.7, 1.5), 12)
+
+
+def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str) -> Garment:
+    u = marks.unit
+    cut = str(rng.choice(["slim", "straight", "wide"], p=[0.4, 0.45, 0.15]))
+    end = {"trousers": rng.uniform(0.97, 1.05), "cropped": rng.uniform(0.72, 0.9), "shorts": rng.uniform(0.28, 0.5),
+           "leggings": rng.uniform(0.9, 1.0)}[kind]  # fmt: skip
+    waist_y = marks.hip[1] + rng.uniform(0.08, 0.15) * u
+    top, bottom = {"slim": (0.007, 0.010), "straight": (0.012, 0.026), "wide": (0.018, 0.055)}[cut]
+    if kind == "leggings":
+        top, bottom = 0.003, 0.003
+    if kind == "shorts":
+        bottom = top + rng.uniform(0.005, 0.05)
+    cuffed = kind == "trousers" and rng.random() < 0.2
+
+    def stands_off(chart: Chart) -> np.ndarray:
+        along = np.clip(chart.leg_along / end, 0, 1)
+        leg = top + (bottom - top) * along
+        if cuffed:
+            leg = leg * (1 - 0.7 * _step(chart.leg_along, 0.88, 0.95)) + 0.003
+        near_waist = _step(waist_y - chart.y, 0.0, 0.1 * u)
+        return (0.005 + (leg - 0.005) * near_waist) * u
+
+    material = STRETCH if kind == "leggings" else (DENIM if rng.random() < 0.6 else DRAPE)
+    folds = 0.15 if kind == "leggings" else rng.uniform(0.6, 1.5)
+    return Garment(kind, "tights", 1, material, lower_field(marks, waist_y, end), stands_off, folds, 6)
+
+
+def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
+    u = marks.unit
+    length = rng.uniform(0.38, 0.95) if rng.random() < 0.75 else rng.uniform(0.25, 0.4)
+    hem_y = marks.hip[1] - length * 0.78 * marks.leg_length
+    flare, pleats, depth = rng.uniform(-0.25, 0.25), int(rng.integers(7, 18)), rng.uniform(0.0, 0.02)
+    phase = rng.uniform(0, 2 * np.pi)
+
+    def covers(chart: Chart) -> np.ndarray:
+        return np.where(chart.arm > 0.3, -FAR, np.minimum(chart.y - hem_y, waist_y - chart.y))
+
+    def fall(chart: Chart) -> np.ndarray:
+        return _step(waist_y - chart.y, 0.06 * u, 0.5 * u)
+
+    def stands_off(chart: Chart) -> np.ndarray:
+        angle = np.arctan2(chart.x, chart.z - marks.hip[2])
+        return (0.006 + 0.006 * fall(chart) + depth * fall(chart) * np.sin(pleats * angle + phase)) * u
+
+    def shape(chart: Chart, points: np.ndarray) -> np.ndarray:
+        widen = 1 + flare * fall(chart)
+        centre = np.array([0.0, 0.0, marks.hip[2]])
+        return (points - centre) * np.stack([widen, np.ones_like(widen), widen], 1) + centre
+
+    return Garment("skirt", "skirt", 1, DRAPE, covers, stands_off, rng.uniform(0.3, 1.0), 4, shape)
+
+
+def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:
+    """What one person wears, inner layers first."""
+    skirts = 0.3 if feminine else 0.01
+    lower = _choose(
+        rng, {"trousers": 0.62, "cropped": 0.07, "shorts": 0.17, "leggings": 0.07 * feminine, "skirt": skirts}
+    )
+    upper = _choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
+    outfit = []
+    if lower == "skirt":
+        waist_y = marks.hip[1] + rng.uniform(0.09, 0.13) * marks.unit
+        outfit.append(_skirt(marks, rng, waist_y))
+    else:
+        outfit.append(_trousers(marks, rng, lower))
+    outfit.append(_upper(marks, rng, upper, over_skirt=lower == "skirt"))
+    if rng.random() < 0.28:
+        outfit.append(_jacket(marks, rng))
+    return outfit
+
+
+def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    """A key, with probability in proportion to its weight."""
+    share = np.array(list(weights.values()))
+    return str(rng.choice(list(weights), p=share / share.sum()))

@@ -1,0 +1,109 @@
+"""Shoes: the convex hull of the foot, inflated, on a flat sole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.spatial import ConvexHull
+
+from datasets.synthetic.body import BodyModel, PosedBody, RestBody
+from datasets.synthetic.chart import Chart, Landmarks
+from datasets.synthetic.mesh import loop_subdivide, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.wardrobe import Part
+
+
+@dataclass(frozen=True)
+class ShoeStyle:
+    """Sizes of a pair [m for a 1.7 m person]."""
+
+    kind: str  # "sneaker", "boot" or "slipper"
+    sole: float
+    shaft: float  # how far it rises above the ankle joint
+    padding: float
+
+
+def sample_shoes(rng: np.random.Generator) -> ShoeStyle | None:
+    """A pair of shoes, or bare feet."""
+    kind = str(rng.choice(["sneaker", "slipper", "boot", "bare"], p=[0.6, 0.2, 0.15, 0.05]))
+    if kind == "bare":
+        return None
+    sole = {
+        "sneaker": rng.uniform(0.012, 0.022),
+        "slipper": rng.uniform(0.005, 0.010),
+        "boot": rng.uniform(0.014, 0.024),
+    }
+    shaft = {"sneaker": rng.uniform(-0.02, 0.015), "slipper": -0.035, "boot": rng.uniform(0.05, 0.14)}
+    return ShoeStyle(kind, float(sole[kind]), float(shaft[kind]), float(rng.uniform(0.004, 0.008)))
+
+
+@lru_cache(maxsize=1)
+def _sphere() -> tuple[np.ndarray, np.ndarray]:
+    """A sphere of 5120 even triangles."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(-1, golden, 0), (1, golden, 0), (-1, -golden, 0), (1, -golden, 0)]
+    points = np.array([np.roll(corner, k) for k in range(3) for corner in corners], dtype=np.float64)
+    faces = ConvexHull(points).simplices.astype(np.int64)
+    outward = (
+        np.einsum(
+            "fa,fa->f",
+            np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]),
+            points[faces[:, 0]],
+        )
+        > 0
+    )  # noqa: E501
+    faces[~outward] = faces[~outward][:, ::-1]
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    for _ in range(4):
+        operator, faces = loop_subdivide(faces, len(points))
+        points = operator @ points
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points, faces
+
+
+def ball(centre: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An ellipsoid: (V, 3) points and faces."""
+    points, faces = _sphere()
+    return centre + points * radii, faces
+
+
+def _inside_hull(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The convex hull of `points` as an even mesh: rays from its middle, stretched like the hull, to its planes."""
+    directions, faces = _sphere()
+    low, high = points.min(0), points.max(0)
+    centre = (low + high) / 2
+    directions = directions * (high - low)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    planes = ConvexHull(points).equations
+    slope = directions @ planes[:, :3].T
+    height = -(planes[:, :3] @ centre + planes[:, 3])
+    distance = np.where(slope > 1e-9, height / np.maximum(slope, 1e-9), np.inf).min(1)
+    return centre + directions * distance[:, None], faces
+
+
+def make_shoe(
+    style: ShoeStyle, side: str, model: BodyModel, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks
+) -> Part:
+    """One shoe on the posed foot; `edge` is the height above the top of the sole [m]."""
+    u = marks.unit
+    ankle = rest.heads[model.bones[f"foot.{side}"]]
+    mine = (model.bone_weight("foot", "toe", "lowerleg", side=side) > 0.8) & (chart.y < ankle[1] + style.shaft * u)
+    body = np.zeros(len(mine), bool)
+    body[np.unique(model.faces["body"])] = True
+    points, faces = _inside_hull(rest.vertices[mine & body])
+    mean = neighbour_mean(faces, len(points))
+    points = points + vertex_normals(points, faces) * (style.padding + 0.004) * u
+    points = smooth(points, mean, 10)
+    floor = marks.floor_y
+    low = points[:, 1] < floor + 0.010 * u
+    rim = np.exp(-(((points[:, 1] - floor - 0.002 * u) / (0.012 * u)) ** 2))
+    outward = vertex_normals(points, faces) * [1, 0, 1]
+    points = points + outward * (rim * 0.004 * u)[:, None]
+    points[:, 1] = np.where(low, np.minimum(points[:, 1], floor) - style.sole * u, points[:, 1])
+    points[:, 1] = np.where(low, floor - style.sole * u, points[:, 1])
+    bone = model.bones[f"foot.{side}"]
+    moved = (points - ankle) @ posed.rotations[bone].T + posed.heads[bone]
+    rows = np.zeros((len(points), chart.rows.shape[1]))
+    rows[:, :3] = points
+    return Part(style.kind, moved, faces, rows, points[:, 1] - floor)

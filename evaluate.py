@@ -1,0 +1,165 @@
+"""Measure predictions against scans, or against rendered depth maps.
+
+python evaluate.py --pred results/thuman --gt data/obj/THuman2/data --split configs/splits/thuman2_last27.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from utils.batch import run_batch
+from utils.errors import InputError
+from utils.metrics.distances import Surface
+from utils.metrics.figures import write_histogram, write_turntable
+from utils.metrics.measurement import Distribution, Measurement
+from utils.metrics.pairs import Pairs, is_output_folder, pair_up, prediction_views, read_split, truth_kind
+from utils.metrics.protocols import PROTOCOLS, check_plausible
+from utils.metrics.report import Results, table, write_csv, write_json
+from utils.metrics.subjects import Pair, load_meshes, measure_maps
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--pred",
+        type=Path,
+        required=True,
+        help="folder of meshes (obj, ply, glb), an output folder of test_model.py,\n"
+        "or a folder of either per view, named {SET}_0_y_{YAW}_x",
+    )
+    parser.add_argument(
+        "--gt",
+        type=Path,
+        required=True,
+        help="folder of scans ({ID}.obj or {ID}/{ID}.obj; also ply, glb),\n"
+        "or rendered depth: the data folder, PERS, PERS/DEPTH or one view in it",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=[*PROTOCOLS, "maps"],
+        help="default: maps when --gt holds rendered depth, otherwise strict",
+    )
+    parser.add_argument("--split", type=Path, help="file with the subjects to measure, one a line (configs/splits)")
+    parser.add_argument(
+        "--frame",
+        choices=["camera", "scan"],
+        help="frame of predicted meshes: camera = as this project writes them (the scan is centred,\n"
+        "scaled and turned as render.py does it), scan = the scan's own units and place;\n"
+        "default: camera for output folders, scan for folders of meshes",
+    )
+    parser.add_argument("--yaw", type=int, default=0, help="yaw of the predictions' view [deg], where no folder tells")
+    parser.add_argument("--seed", type=int, default=0, help="of the samples and the bootstrap")
+    parser.add_argument("--jobs", type=int, default=1, help="subjects side by side")
+    parser.add_argument("--out", type=Path, help="folder for tables and pictures; default: PRED/evaluation_PROTOCOL")
+    parser.add_argument("--json", type=Path, help="where the JSON file goes; default: OUT/results.json")
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f"--jobs {args.jobs}: expected at least 1")
+    return args
+
+
+@dataclass(frozen=True)
+class Work:
+    """Measures one subject after another, in this process or another one."""
+
+    pairs: dict[str, Pair]
+    protocol: str
+    frame: str
+    seed: int
+    numbers: Path  # folder for one JSON file per subject
+    pictures: Path  # folder for one turntable per subject
+
+    def __call__(self, name: str) -> None:
+        pair = self.pairs[name]
+        measurement = measure_maps(pair) if self.protocol == "maps" else self._measure_meshes(pair)
+        (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
+
+    def _measure_meshes(self, pair: Pair) -> Measurement:
+        meshes = load_meshes(pair, self.frame, keep_metres=self.protocol == "sith")
+        predicted, truth = (Surface(mesh) for mesh in meshes)
+        measurement = PROTOCOLS[self.protocol](predicted, truth, self.seed)
+        measurement.warnings += check_plausible(*meshes)
+        write_turntable(self.pictures / f"{pair.name}.png", pair.name, predicted, truth)
+        return measurement
+
+    def result(self, name: str) -> Measurement:
+        """What the work on a name found out."""
+        content = json.loads((self.numbers / f"{name}.json").read_text(encoding="utf-8"))
+        distributions = {block: Distribution(**one) for block, one in content["distributions"].items()}
+        return Measurement(content["values"], distributions, content["warnings"])
+
+
+def evaluate(args: argparse.Namespace) -> Results:
+    """Pair, measure, and collect what was found."""
+    protocol = args.protocol or ("maps" if truth_kind(args.gt) == "maps" else "strict")
+    if (protocol == "maps") != (truth_kind(args.gt) == "maps"):
+        raise InputError(f"--gt {args.gt}: holds {truth_kind(args.gt)}, which --protocol {protocol} does not take")
+    first = next(iter(prediction_views(args.pred).values()))
+    frame = args.frame or ("camera" if is_output_folder(first) else "scan")
+    args.out = args.out or args.pred / f"evaluation_{protocol}"
+    split = read_split(args.split) if args.split else None
+    pairs: Pairs = pair_up(args.pred, args.gt, protocol == "maps", split, args.yaw)
+    print(f"{protocol}: {args.pred} against {args.gt}" + ("" if protocol == "maps" else f", frame: {frame}"))
+    if pairs.outside:
+        print(f"{pairs.outside} predictions of people outside the split are not measured")
+    by_name = {pair.name: pair for pair in pairs.ready}
+    for name in [*by_name, *pairs.failures]:
+        (args.out / "turntables" / f"{name}.png").unlink(missing_ok=True)
+    settings = {
+        "protocol": protocol,
+        "pred": str(args.pred),
+        "gt": str(args.gt),
+        "split": str(args.split) if args.split else None,
+        "frame": None if protocol == "maps" else frame,
+        "seed": args.seed,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("numpy", "open3d", "scipy")},
+    }
+    results = Results(settings, {pair.name: pair.subject for pair in pairs.ready}, failures=dict(pairs.failures))
+    with tempfile.TemporaryDirectory() as numbers:
+        work = Work(by_name, protocol, frame, args.seed, Path(numbers), args.out / "turntables")
+        report = run_batch(list(by_name), work, lambda name: False, "evaluate", args.jobs)
+        results.measured = {name: work.result(name) for name in by_name if name in set(report.done)}
+    results.failures |= report.failures
+    return results
+
+
+def write(results: Results, args: argparse.Namespace) -> None:
+    """The table on the screen, then CSV, JSON and the histogram."""
+    summary = results.summary(args.seed)
+    if results.measured:
+        print(table(results, summary), "\n")
+        people = len({results.subject_of[name] for name in results.measured})
+        title = f"{results.settings['protocol']}: {len(results.measured)} measured, {people} people"
+        write_histogram(args.out / "histogram.png", title, results)
+    write_csv(args.out / "results.csv", results, summary)
+    write_json(args.json or args.out / "results.json", results, summary)
+    print(f"{len(results.measured)} measured, {len(results.failures)} failed; written to {args.out}")
+    for name, one in results.measured.items():
+        for warning in one.warnings:
+            print(f"WARNING {name}: {warning}", file=sys.stderr)
+    for name, reason in results.failures.items():
+        print(f"FAILED {name}: {reason}", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0 when every subject was measured without a warning, 1 otherwise."""
+    args = parse_args(argv)
+    try:
+        results = evaluate(args)
+        write(results, args)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return results.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

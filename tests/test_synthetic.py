@@ -1,0 +1,139 @@
+"""Synthetic people: one seed is one person, whole, clothed and with joints in the right places."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.synthetic import build_asset
+from datasets.synthetic.body import load_body_model, sample_figure
+from datasets.synthetic.mesh import clip_where_negative, loop_subdivide, with_inner_wall
+from datasets.synthetic.person import make_person
+from geometry.keypoints import INDEX
+
+SEEDS = (3, 8, 21)
+
+
+@pytest.fixture(scope="module")
+def people():
+    return {seed: make_person(seed) for seed in SEEDS}
+
+
+def random_hits(scan, count=4000):
+    rng = np.random.default_rng(0)
+    faces = rng.integers(len(scan.faces), size=count)
+    return faces, rng.dirichlet((1, 1, 1), size=count)
+
+
+def tetrahedron():
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
+    return points, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+
+
+def test_seed_gives_the_same_bits_in_another_process(people):
+    code = (
+        "from datasets.synthetic.person import make_person; import hashlib;"
+        "make_person(4); s = make_person(3);"
+        "print(hashlib.sha256(s.vertices.tobytes() + s.faces.tobytes() + s.joints.tobytes()).hexdigest())"
+    )
+    root = Path(__file__).parent.parent
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, text=True, check=True
+    )
+    import hashlib
+
+    scan = people[3]
+    here = hashlib.sha256(scan.vertices.tobytes() + scan.faces.tobytes() + scan.joints.tobytes()).hexdigest()
+    assert run.stdout.strip() == here
+
+
+def test_other_seeds_are_other_people(people):
+    heights = {round(float(np.ptp(scan.vertices[:, 1])), 3) for scan in people.values()}
+    assert len(heights) == len(SEEDS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mesh_is_finite_and_of_reasonable_size(people, seed):
+    scan = people[seed]
+    assert np.isfinite(scan.vertices).all()
+    assert scan.faces.min() >= 0 and scan.faces.max() < len(scan.vertices)
+    assert 60_000 < len(scan.faces) < 450_000
+    assert 1.0 < np.ptp(scan.vertices[:, 1]) < 2.6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_joints_lie_in_or_near_the_surface(people, seed):
+    scan = people[seed]
+    for joint in scan.joints:
+        assert np.linalg.norm(scan.vertices - joint, axis=1).min() < 0.14
+    assert scan.joints_present.all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_person_faces_plus_z_with_left_at_plus_x(people, seed):
+    joint = lambda name: people[seed].joints[INDEX[name]]  # noqa: E731
+    assert joint("left_shoulder")[0] > joint("right_shoulder")[0]
+    assert joint("left_hip")[0] > joint("right_hip")[0]
+    assert joint("left_big_toe")[2] > joint("left_heel")[2]
+    assert joint("nose")[2] > (joint("left_ear")[2] + joint("right_ear")[2]) / 2
+    assert joint("nose")[1] > joint("left_hip")[1] > joint("left_ankle")[1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_albedo_is_a_colour_everywhere(people, seed):
+    faces, barycentric = random_hits(people[seed])
+    colour = people[seed].appearance.albedo(faces, barycentric)
+    assert colour.shape == (len(faces), 3) and colour.dtype == np.float32
+    assert colour.min() >= 0 and colour.max() <= 1
+    assert colour.std(0).min() > 0.01
+
+
+def test_licence_guard_refuses_the_non_commercial_bodies():
+    for topology in ("smpl", "smplx", "soma"):
+        with pytest.raises(ValueError, match="non-commercial"):
+            build_asset.load_anny(topology)
+
+
+def test_figures_cover_children_and_the_old():
+    model = load_body_model()
+    years = [sample_figure(model, np.random.default_rng(seed)).years for seed in range(100)]
+    assert min(years) < 12 and max(years) > 70
+
+
+def test_turning_the_root_turns_the_whole_body():
+    model = load_body_model()
+    rest = model.rest(sample_figure(model, np.random.default_rng(0)))
+    quarter = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    posed = model.pose(rest, {"root": quarter})
+    root = rest.heads[model.bones["root"]]
+    np.testing.assert_allclose(posed.vertices, (rest.vertices - root) @ quarter.T + root, atol=1e-9)
+
+
+def test_subdivision_keeps_the_centre_and_closes_up():
+    points, faces = tetrahedron()
+    operator, finer = loop_subdivide(faces, len(points))
+    np.testing.assert_allclose(np.asarray(operator.sum(1)).ravel(), 1)
+    assert len(finer) == 4 * len(faces)
+    np.testing.assert_allclose((operator @ points)[np.unique(finer)].mean(0), points.mean(0), atol=0.05)
+
+
+def test_clipping_a_tetrahedron_by_height():
+    points, faces = tetrahedron()
+    operator, kept = clip_where_negative(faces, 0.5 - points[:, 2])
+    clipped = operator @ points
+    assert clipped[:, 2].max() == pytest.approx(0.5)
+    area = lambda p, f: np.linalg.norm(np.cross(p[f[:, 1]] - p[f[:, 0]], p[f[:, 2]] - p[f[:, 0]]), axis=1).sum() / 2  # noqa: E731
+    slanted = area(points, faces[1:])
+    assert area(clipped, kept) == pytest.approx(0.5 + 0.75 * slanted)
+
+
+def test_lining_closes_an_open_shell():
+    points, faces = tetrahedron()
+    shell = faces[:3]
+    closed_points, closed, _ = with_inner_wall(points, shell, np.full(4, 0.01), np.ones(3, bool))
+    half = np.sort(closed[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    assert (np.unique(half, axis=0, return_counts=True)[1] == 2).all()
+    assert len(closed_points) == 8
