@@ -22,6 +22,7 @@ from datasets.rendering.shading import (
     random_lighting,
     srgb_from_linear,
 )
+from datasets.rendering.stages import depth_and_colour, scan_of_size
 from datasets.rendering.tracer import Tracer
 from datasets.rendering.view import ScanRenderer, encode_distance, project_scan_joints
 from geometry.camera import Camera
@@ -228,3 +229,12 @@ def test_mesh_too_deep_for_the_files_is_named():
     assert renderer.view(128, 0, lighting).depth_front.any()
     with pytest.raises(InputError, match="too deep"):
         renderer.view(128, 45, lighting)
+
+
+def test_benchmark_scan_is_the_same_body_with_more_triangles(body: Scan):
+    fine = scan_of_size(DATA / "render_mesh.ply", 200_000)
+    assert abs(len(fine.faces) - 200_000) <= 3
+    near, far, *_ = depth_and_colour(fine, 128)
+    view = Tracer(body.vertices, body.faces).trace(Camera(128))
+    assert (np.abs(near.astype(int) - encode_distance(view, view.front)) > 1).sum() <= 2
+    assert (np.abs(far.astype(int) - encode_distance(view, view.back)) > 1).sum() <= 2

@@ -147,7 +147,8 @@ def read_obj(path: Path) -> ObjMesh:
         line_of.append(np.repeat(group.lines, group.vertex.shape[1] - 2))
     names = [""] + [_after_keyword(lines[k]) for k in np.flatnonzero(is_use)]
     materials = sorted(set(names))
-    material = np.array([materials.index(name) for name in names])[uses_before[np.concatenate(line_of)]]
+    number = {name: index for index, name in enumerate(materials)}
+    material = np.array([number[name] for name in names])[uses_before[np.concatenate(line_of)]]
     libraries = [path.parent / _after_keyword(lines[k]) for k in np.flatnonzero(kinds == b"mt")]
     face_uv = np.concatenate(face_uv)
     return ObjMesh(
