@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ class RtmwKeypoints:
 
     Args:
         person: number from the left of the photo, from 1; None takes the largest and most central.
-        mode: rtmlib's name of a pair of models: performance, balanced or lightweight.
+        providers: onnxruntime execution providers; rtmlib knows the CPU and CUDA, and chooses its threads itself.
     """
 
-    def __init__(self, person: int | None = None, mode: str = "performance") -> None:
-        self.person, self.mode = person, mode
+    def __init__(self, person: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
+        self.person = person
+        self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
         self._models: Any = None
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
@@ -65,7 +67,7 @@ class RtmwKeypoints:
         import rtmlib
 
         try:
-            return rtmlib.Wholebody(mode=self.mode, to_openpose=False, backend="onnxruntime", device="cpu")
+            return rtmlib.Wholebody(mode="performance", to_openpose=False, backend="onnxruntime", device=self.device)
         # OSError: no network. BadZipFile, UnboundLocalError, ValueError: a broken download. Otherwise onnxruntime's own
         # classes, which derive from Exception only: a truncated file.
         except Exception as error:
