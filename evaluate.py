@@ -12,18 +12,33 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from datasets.rendering.sources import ScanSource, open_source
 from utils.batch import run_batch
 from utils.errors import InputError
 from utils.metrics.distances import Surface
 from utils.metrics.figures import write_histogram, write_turntable
 from utils.metrics.measurement import Distribution, Measurement
-from utils.metrics.pairs import Pairs, is_output_folder, pair_up, prediction_views, read_split, truth_kind
+from utils.metrics.mesh import checked_mesh, read_mesh
+from utils.metrics.pairs import (
+    Pairs,
+    find_depths,
+    find_scans,
+    is_output_folder,
+    pair_up,
+    prediction_views,
+    read_split,
+    truth_kind,
+)
 from utils.metrics.protocols import PROTOCOLS, check_plausible
 from utils.metrics.report import Results, table, write_csv, write_json
-from utils.metrics.subjects import Pair, load_meshes, measure_maps
+from utils.metrics.subjects import Pair, TrueMesh, load_meshes, measure_maps
+
+PACKAGES = ("numpy", "open3d", "scipy")
+"""Whose versions may move a number."""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,15 +62,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=[*PROTOCOLS, "maps"],
         help="default: maps when --gt holds rendered depth, otherwise strict",
     )
+    parser.add_argument(
+        "--data_name",
+        choices=["RP", "THuman2", "2K2K", "Synthetic"],
+        help="take the scans of this set from the data folder --gt, turned to the camera as render.py does it;\n"
+        "Synthetic people are made from the seeds that --split names",
+    )
     parser.add_argument("--split", type=Path, help="file with the subjects to measure, one a line (configs/splits)")
     parser.add_argument(
         "--frame",
         choices=["camera", "scan"],
         help="frame of predicted meshes: camera = as this project writes them (the scan is centred,\n"
         "scaled and turned as render.py does it), scan = the scan's own units and place;\n"
-        "default: camera for output folders, scan for folders of meshes",
+        "default: camera for output folders and with --data_name, scan for folders of meshes",
     )
-    parser.add_argument("--yaw", type=int, default=0, help="yaw of the predictions' view [deg], where no folder tells")
+    parser.add_argument(
+        "--yaw", type=float, default=0.0, help="yaw of the predictions' view [deg], where no folder tells"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the samples and the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="subjects side by side")
     parser.add_argument("--out", type=Path, help="folder for tables and pictures; default: PRED/evaluation_PROTOCOL")
@@ -63,6 +86,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.jobs < 1:
         parser.error(f"--jobs {args.jobs}: expected at least 1")
+    if args.data_name and args.frame == "scan":
+        parser.error("--frame scan: scans of --data_name are turned to the camera, expected --frame camera")
+    if args.data_name == "Synthetic" and not args.split:
+        parser.error("--data_name Synthetic: expected --split with the people's names")
     return args
 
 
@@ -71,6 +98,7 @@ class Work:
     """Measures one subject after another, in this process or another one."""
 
     pairs: dict[str, Pair]
+    source: ScanSource | None  # where scans come from; None: from the files that the pairs name
     protocol: str
     frame: str
     seed: int
@@ -83,7 +111,8 @@ class Work:
         (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
     def _measure_meshes(self, pair: Pair) -> Measurement:
-        meshes = load_meshes(pair, self.frame, keep_metres=self.protocol == "sith")
+        truth = TrueMesh(read_mesh(pair.truth)) if self.source is None else _from_source(self.source, pair.subject)
+        meshes = load_meshes(pair, truth, self.frame, keep_metres=self.protocol == "sith")
         predicted, truth = (Surface(mesh) for mesh in meshes)
         measurement = PROTOCOLS[self.protocol](predicted, truth, self.seed)
         measurement.warnings += check_plausible(*meshes)
@@ -97,38 +126,74 @@ class Work:
         return Measurement(content["values"], distributions, content["warnings"])
 
 
+def _from_source(source: ScanSource, subject: str) -> TrueMesh:
+    scan = source.load(subject)
+    return TrueMesh(checked_mesh(Path(subject), scan.vertices, scan.faces), scan.frame_scale)
+
+
+def _protocol(args: argparse.Namespace) -> str:
+    kind = "meshes" if args.data_name else truth_kind(args.gt)
+    protocol = args.protocol or ("maps" if kind == "maps" else "strict")
+    if (protocol == "maps") != (kind == "maps"):
+        raise InputError(f"--gt {args.gt}: holds {kind}, which --protocol {protocol} does not take")
+    return protocol
+
+
+def _frame(args: argparse.Namespace, protocol: str) -> str | None:
+    if protocol == "maps":
+        return None
+    first = next(iter(prediction_views(args.pred).values()))
+    return args.frame or ("camera" if args.data_name or is_output_folder(first) else "scan")
+
+
+def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | None) -> Pairs:
+    """What the arguments ask to measure."""
+    split = read_split(args.split) if args.split else None
+    if source is None:
+        truths = partial(find_depths, args.gt) if protocol == "maps" else lambda yaw: find_scans(args.gt)
+    else:
+        names = [one.subject for one in split] if args.data_name == "Synthetic" else source.names()
+        truths = lambda yaw: {name: [Path(name)] for name in names}  # noqa: E731
+    return pair_up(args.pred, truths, protocol == "maps", split, args.yaw)
+
+
 def evaluate(args: argparse.Namespace) -> Results:
     """Pair, measure, and collect what was found."""
-    protocol = args.protocol or ("maps" if truth_kind(args.gt) == "maps" else "strict")
-    if (protocol == "maps") != (truth_kind(args.gt) == "maps"):
-        raise InputError(f"--gt {args.gt}: holds {truth_kind(args.gt)}, which --protocol {protocol} does not take")
-    first = next(iter(prediction_views(args.pred).values()))
-    frame = args.frame or ("camera" if is_output_folder(first) else "scan")
+    protocol = _protocol(args)
+    frame = _frame(args, protocol)
     args.out = args.out or args.pred / f"evaluation_{protocol}"
-    split = read_split(args.split) if args.split else None
-    pairs: Pairs = pair_up(args.pred, args.gt, protocol == "maps", split, args.yaw)
-    print(f"{protocol}: {args.pred} against {args.gt}" + ("" if protocol == "maps" else f", frame: {frame}"))
+    # Textures are not looked at, so the smallest render's will do.
+    source = open_source(args.gt, args.data_name, 128, 1, 0, None) if args.data_name else None
+    pairs = find_pairs(args, protocol, source)
+    print(f"{protocol}: {args.pred} against {args.data_name or ''} {args.gt}" + (f", frame: {frame}" if frame else ""))
     if pairs.outside:
         print(f"{pairs.outside} predictions of people outside the split are not measured")
     by_name = {pair.name: pair for pair in pairs.ready}
     for name in [*by_name, *pairs.failures]:
         (args.out / "turntables" / f"{name}.png").unlink(missing_ok=True)
-    settings = {
-        "protocol": protocol,
-        "pred": str(args.pred),
-        "gt": str(args.gt),
-        "split": str(args.split) if args.split else None,
-        "frame": None if protocol == "maps" else frame,
-        "seed": args.seed,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in ("numpy", "open3d", "scipy")},
-    }
-    results = Results(settings, {pair.name: pair.subject for pair in pairs.ready}, failures=dict(pairs.failures))
+    results = Results(
+        _settings(args, protocol, frame), {pair.name: pair.subject for pair in pairs.ready}, failures=pairs.failures
+    )
     with tempfile.TemporaryDirectory() as numbers:
-        work = Work(by_name, protocol, frame, args.seed, Path(numbers), args.out / "turntables")
+        work = Work(by_name, source, protocol, frame or "", args.seed, Path(numbers), args.out / "turntables")
         report = run_batch(list(by_name), work, lambda name: False, "evaluate", args.jobs)
         results.measured = {name: work.result(name) for name in by_name if name in set(report.done)}
     results.failures |= report.failures
     return results
+
+
+def _settings(args: argparse.Namespace, protocol: str, frame: str | None) -> dict[str, object]:
+    return {
+        "protocol": protocol,
+        "pred": str(args.pred),
+        "gt": str(args.gt),
+        "data_name": args.data_name,
+        "split": str(args.split) if args.split else None,
+        "frame": frame,
+        "yaw": args.yaw,
+        "seed": args.seed,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
 
 
 def write(results: Results, args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from utils.batch import run_batch
 from utils.errors import InputError
+from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
 FORMATS = ("obj", "ply", "glb")
 DEPTHS = range(4, 14)
@@ -44,27 +45,27 @@ def find_clouds(folder: Path) -> list[str]:
     return names
 
 
-def mesh_cloud(name: str, run: Path, depth: int, suffix: str, threads: int) -> None:
+def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: int) -> None:
     """Read one cloud of a run, write its mesh."""
     # Open3D takes a second to import: the process that only hands out work does without.
     from geometry.surface import reconstruct_surface
     from utils.mesh_files import write_mesh
     from utils.ply import read_cloud
 
-    path = run / "output_plys_c" / f"{name}.ply"
+    path = run.cloud(name, closed=True)
     cloud = read_cloud(path)
     try:
         mesh = reconstruct_surface(cloud, depth, threads)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    write_mesh(run / "output_objs" / f"{name}.{suffix}", mesh)
+    write_mesh(run.mesh(name, suffix), mesh)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    run = args.save_path / args.save_name
+    run = ResultFolder.of(args.save_path, args.save_name)
     try:
-        names = find_clouds(run / "output_plys_c")
+        names = find_clouds(run.root / CLOSED_CLOUDS)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             suffix=args.format,
             threads=max(1, (os.cpu_count() or 1) // args.jobs),
         ),
-        is_done=lambda name: not args.overwrite and (run / "output_objs" / f"{name}.{args.format}").exists(),
+        is_done=lambda name: not args.overwrite and run.mesh(name, args.format).exists(),
         title="mesh",
         jobs=args.jobs,
     )

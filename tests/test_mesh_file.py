@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import cv2
@@ -201,3 +203,60 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path):
     for name in ("gone.obj", "a.blend"):
         with pytest.raises(InputError, match=name):
             read_mesh(tmp_path / name, 256)
+
+
+def write_glb(path: Path, material: dict, image: bytes | None, rgb: np.ndarray | None = None) -> None:
+    """The textured square of this file, twice as large and lifted by its node."""
+    vertices = np.float32([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    blocks = [vertices, np.float32([[0, 1], [1, 1], [1, 0], [0, 0]]), np.uint16([0, 1, 2, 0, 2, 3])]
+    blocks += [] if rgb is None else [rgb.astype(np.float32)]
+    chunks = [block.tobytes() for block in blocks] + ([image] if image else [])
+    starts = np.cumsum([0, *(len(chunk) for chunk in chunks)]).tolist()
+    kinds = [(5126, "VEC3"), (5126, "VEC2"), (5123, "SCALAR"), (5126, "VEC3")]
+    attributes = {"POSITION": 0, "TEXCOORD_0": 1, **({} if rgb is None else {"COLOR_0": 3})}
+    content = {
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
+        "nodes": [{"children": [1], "translation": [0, 5, 0]}, {"mesh": 0, "scale": [2, 2, 2]}],
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": 2, "material": 0}]}],
+        "materials": [{"pbrMetallicRoughness": material}],
+        "textures": [{"source": 0}], "images": [{"bufferView": len(chunks) - 1, "mimeType": "image/png"}],
+        "buffers": [{"byteLength": starts[-1]}],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": start, "byteLength": len(chunk)}
+            for start, chunk in zip(starts, chunks, strict=False)
+        ],
+        "accessors": [
+            {"bufferView": k, "componentType": kind, "type": shape, "count": len(block)}
+            for k, (block, (kind, shape)) in enumerate(zip(blocks, kinds, strict=False))
+        ],
+    }  # fmt: skip
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    binary = b"".join(chunks)
+    header = struct.pack("<III", 0x46546C67, 2, 28 + len(text) + len(binary))
+    path.write_bytes(header + struct.pack("<II", len(text), 0x4E4F534A) + text
+                     + struct.pack("<II", len(binary), 0x004E4942) + binary)  # fmt: skip
+
+
+def test_glb_shows_what_the_obj_shows(tmp_path: Path):
+    write_texture(tmp_path)
+    write_glb(tmp_path / "a.glb", {"baseColorTexture": {"index": 0}}, (tmp_path / "tex.png").read_bytes())
+    mesh = read_mesh(tmp_path / "a.glb", 256)
+    np.testing.assert_allclose(mesh.vertices[0], [-2, 3, 0])
+    np.testing.assert_array_equal(render(mesh), render(read_mesh(write(tmp_path, TEXTURED, MTL), size=256)))
+
+
+def test_glb_colours_are_linear(tmp_path: Path):
+    write_glb(tmp_path / "base.glb", {"baseColorFactor": [0.2140, 1, 0, 1]}, None)
+    write_glb(tmp_path / "vertex.glb", {}, None, np.tile([0.2140, 1, 0], (4, 1)))
+    for name in ("base", "vertex"):
+        rgb = read_mesh(tmp_path / f"{name}.glb", 256).appearance.albedo(np.array([1]), np.full((1, 3), 1 / 3))
+        np.testing.assert_allclose(rgb, [[0.5, 1, 0]], atol=1e-3)
+
+
+@pytest.mark.parametrize("cut", [10, 100, 600, -40])
+def test_cut_glb_is_named(tmp_path: Path, cut: int):
+    write_glb(tmp_path / "a.glb", {}, None)
+    (tmp_path / "a.glb").write_bytes((tmp_path / "a.glb").read_bytes()[:cut])
+    with pytest.raises(InputError, match="a.glb"):
+        read_mesh(tmp_path / "a.glb", 256)

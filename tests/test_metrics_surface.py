@@ -5,9 +5,9 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from utils.mesh_io import Mesh
 from utils.metrics.alignment import Similarity, depth_shift, procrustes, similarity_alignment, vertex_icp
 from utils.metrics.distances import Surface, nearest_on_triangles
+from utils.metrics.mesh import Mesh
 from utils.metrics.protocols import (
     check_plausible,
     measure_icon,

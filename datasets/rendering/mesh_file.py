@@ -10,11 +10,13 @@ import numpy as np
 import open3d as o3d
 
 from datasets.rendering.appearance import MaterialColour, PlainColour, TextureColour, VertexColour
-from datasets.rendering.obj_file import Material, ObjMesh, read_mtl, read_obj
+from datasets.rendering.gltf_file import GltfPart, read_gltf
 from datasets.rendering.scan import Appearance
+from datasets.rendering.shading import srgb_from_linear
 from geometry.camera import Camera
 from geometry.scan_frame import WIDTH_PER_REACH
 from utils.errors import InputError
+from utils.obj_file import Material, ObjMesh, read_mtl, read_obj
 
 MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 NO_COLOUR = PlainColour((0.7, 0.7, 0.7))
@@ -48,7 +50,7 @@ def read_mesh(path: Path, size: int, texture: Path | None = None) -> Mesh:
     if suffix == ".obj":
         mesh = _from_obj(read_obj(path), path, size, texture)
     elif suffix in (".glb", ".gltf"):
-        mesh = _from_model(path)
+        mesh = _from_gltf(path, size)
     elif suffix in MESH_SUFFIXES:
         mesh = _from_open3d(path)
     else:
@@ -90,7 +92,7 @@ def _from_obj(obj: ObjMesh, path: Path, size: int, texture: Path | None) -> Mesh
     if texture is not None:
         if obj.uv is None:
             raise InputError(f"{path}: no texture coordinates, expected vt lines for {texture.name}")
-        look = _textured(texture, obj.uv, texels_per_pixel(obj, size))
+        look = _textured(texture, obj.uv, _obj_texels(obj, size))
         return Mesh(obj.vertices, obj.faces, look)
     if obj.rgb is not None:
         top = 255.0 if obj.rgb.max() > 1 else 1.0
@@ -102,7 +104,7 @@ def _from_obj(obj: ObjMesh, path: Path, size: int, texture: Path | None) -> Mesh
         note = (f"{path}: material file {obj.library.name} is missing, rendered in plain grey",) if missing else None
         return Mesh(obj.vertices, obj.faces, NO_COLOUR, note or _no_colour(path))
     looks: list[Appearance] = [NO_COLOUR] * len(obj.materials)
-    per_pixel = texels_per_pixel(obj, size)
+    per_pixel = _obj_texels(obj, size)
     for index in used:
         material = known.get(obj.materials[index], Material())
         textured = material.texture is not None and obj.uv is not None
@@ -110,24 +112,36 @@ def _from_obj(obj: ObjMesh, path: Path, size: int, texture: Path | None) -> Mesh
     return Mesh(obj.vertices, obj.faces, looks[used[0]] if len(used) == 1 else MaterialColour(obj.material, looks))
 
 
-def texels_per_pixel(obj: ObjMesh, size: int) -> float:
+def _obj_texels(obj: ObjMesh, size: int) -> float:
+    return 0.0 if obj.uv is None else texels_per_pixel(obj.vertices, obj.faces, obj.uv, size, reach(obj.vertices))
+
+
+def reach(vertices: np.ndarray) -> float:
+    """Half the longest side of the box around a mesh."""
+    finite = vertices[np.isfinite(vertices).all(1)]
+    return float(np.ptp(finite, axis=0).max() / 2) if len(finite) else 0.0
+
+
+def texels_per_pixel(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: int, reach: float) -> float:
     """How many widths of the texture lie on one width of the render's pixel, in the mean over the surface.
 
     Multiplied by the texture's width it is the step between neighbouring samples [texture px].
+
+    Args:
+        vertices, faces: (V, 3) and (F, 3), the triangles that wear the texture.
+        uv: (F, 3, 2); NaN counts for nothing.
+        size: of the render [px].
+        reach: of the whole mesh, which is scaled by it.
     """
-    if obj.uv is None:
-        return 0.0
-    corners = obj.vertices[obj.faces]
+    corners = vertices[faces]
     edges = corners[:, 1:] - corners[:, :1]
     area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    uv = obj.uv[:, 1:] - obj.uv[:, :1]
-    uv_area = np.abs(uv[:, 0, 0] * uv[:, 1, 1] - uv[:, 0, 1] * uv[:, 1, 0])
+    edges = uv[:, 1:] - uv[:, :1]
+    uv_area = np.abs(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0])
     good = np.isfinite(area) & np.isfinite(uv_area)
-    used = corners[good].reshape(-1, 3)
-    if not len(used) or area[good].sum() == 0:
+    if not area[good].sum() * reach > 0:
         return 0.0
-    half_extent = np.ptp(used, axis=0).max() / 2
-    pixel_area = area[good].sum() * (Camera(size).focal / (WIDTH_PER_REACH * half_extent)) ** 2
+    pixel_area = area[good].sum() * (Camera(size).focal / (WIDTH_PER_REACH * reach)) ** 2
     return float(np.sqrt(uv_area[good].sum() / pixel_area))
 
 
@@ -158,13 +172,17 @@ def read_texture(path: Path, texels_per_pixel: float) -> np.ndarray:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise InputError(f"{path}: cannot be read as an image, expected the texture of the mesh")
+    return shrunk(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), texels_per_pixel)
+
+
+def shrunk(picture: np.ndarray, texels_per_pixel: float) -> np.ndarray:
+    """A texture at 1, 1/2, 1/4 or 1/8 of its size, so that neighbouring samples are about a pixel apart."""
     step = texels_per_pixel * max(picture.shape[:2])
     shrink = 2 ** int(np.clip(np.floor(np.log2(max(step, 1.0)) + 0.5), 0, 3))
-    if shrink > 1:
-        picture = cv2.resize(
-            picture, (picture.shape[1] // shrink, picture.shape[0] // shrink), interpolation=cv2.INTER_AREA
-        )
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    if shrink == 1:
+        return picture
+    size = (max(picture.shape[1] // shrink, 1), max(picture.shape[0] // shrink, 1))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _from_open3d(path: Path) -> Mesh:
@@ -182,24 +200,18 @@ def _from_open3d(path: Path) -> Mesh:
     return Mesh(vertices, faces, VertexColour(faces, rgb))
 
 
-def _from_model(path: Path) -> Mesh:
-    """glTF through Open3D: one look per mesh of the scene."""
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        model = o3d.io.read_triangle_model(str(path))
-    vertices, faces, looks, owner, notes = [], [], [], [], ()
-    for part in model.meshes:
-        triangles = np.array(part.mesh.triangles, dtype=np.int64)
-        if not len(triangles):
-            continue
-        look, part_notes = _model_look(path, part, model.materials[part.material_idx])
-        notes += part_notes
-        faces.append(triangles + sum(map(len, vertices)))
-        vertices.append(np.array(part.mesh.vertices))
-        owner.append(np.full(len(triangles), len(looks)))
-        looks.append(_Shifted(look, first=sum(map(len, faces[:-1]))))
-    if not faces:
-        raise InputError(f"{path}: no triangles could be read, expected a mesh")
-    return Mesh(np.concatenate(vertices), np.concatenate(faces), MaterialColour(np.concatenate(owner), looks), notes)
+def _from_gltf(path: Path, size: int) -> Mesh:
+    parts = [part for part in read_gltf(path) if len(part.faces)]
+    if not parts:
+        raise InputError(f"{path}: no triangles, expected a mesh")
+    first_vertex = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    first_face = np.cumsum([0, *(len(part.faces) for part in parts)])
+    vertices = np.concatenate([part.vertices for part in parts])
+    faces = np.concatenate([part.faces + first for part, first in zip(parts, first_vertex, strict=False)])
+    looks = [_Shifted(_gltf_look(part, vertices, size), first) for part, first in zip(parts, first_face, strict=False)]
+    plain = all(part.rgb is None and part.texture is None and (part.base_rgb == 1).all() for part in parts)
+    look = MaterialColour(np.repeat(np.arange(len(parts)), np.diff(first_face)), looks)
+    return Mesh(vertices, faces, look, _no_colour(path) if plain else ())
 
 
 @dataclass(frozen=True)
@@ -213,13 +225,13 @@ class _Shifted:
         return self.part.albedo(faces - self.first, barycentric)
 
 
-def _model_look(path: Path, part: object, material: object) -> tuple[Appearance, tuple[str, ...]]:
-    mesh = part.mesh
-    picture = material.albedo_img
-    if picture is not None and not picture.is_empty() and mesh.has_triangle_uvs():
-        uv = np.array(mesh.triangle_uvs, dtype=np.float32).reshape(-1, 3, 2)
-        return TextureColour(np.ascontiguousarray(np.asarray(picture)[..., :3]), uv), ()
-    if mesh.has_vertex_colors():
-        return VertexColour(np.array(mesh.triangles, dtype=np.int64), np.array(mesh.vertex_colors)), ()
-    rgb = tuple(np.clip(np.asarray(material.base_color)[:3], 0, 1))
-    return PlainColour(rgb), () if rgb != (1.0, 1.0, 1.0) else _no_colour(path)
+def _gltf_look(part: GltfPart, vertices: np.ndarray, size: int) -> Appearance:
+    """Texture before vertex colours before the base colour; glTF's numbers are linear light, its pictures sRGB."""
+    if part.texture is not None:
+        per_pixel = texels_per_pixel(part.vertices, part.faces, part.uv, size, reach(vertices))
+        return TextureColour(shrunk(part.texture, per_pixel), part.uv)
+    if part.rgb is not None:
+        return VertexColour(part.faces, srgb_from_linear(np.clip(part.rgb * part.base_rgb, 0, 1)))
+    if (part.base_rgb == 1).all():
+        return NO_COLOUR
+    return PlainColour(tuple(srgb_from_linear(np.clip(part.base_rgb, 0, 1))))

@@ -68,9 +68,15 @@ def _outside(points, nearest, normal, square, margin: float) -> np.ndarray:
 class Shell:
     """The springs of one garment mesh."""
 
-    def __init__(self, rest_points: np.ndarray, faces: np.ndarray, ease: float) -> None:
+    def __init__(self, rest_points: np.ndarray, faces: np.ndarray, ease: np.ndarray) -> None:
+        """
+        Args:
+            rest_points: (V, 3) the tailored shape.
+            faces: (F, 3).
+            ease: (V,) spare length at each vertex, relative.
+        """
         self.faces = faces
-        edges, _, count = edges_of(faces)
+        edges, _, _ = edges_of(faces)
         rows = np.arange(len(edges))
         ones = np.ones(len(edges))
         self._difference = sp.csr_matrix(
@@ -78,9 +84,7 @@ class Shell:
             shape=(len(edges), len(rest_points)),
         )
         self._gather = self._difference.T.tocsr()
-        rim = (count == 1)[:, None]
-        # A hem is sewn: it has no spare length, so it does not flutter.
-        spare = np.where(rim, 1.0, 1 + ease)[:, 0]
+        spare = 1 + ease[edges].mean(1)
         self._length = np.linalg.norm(self._difference @ rest_points, axis=1) * spare
         degree = np.bincount(edges.ravel(), minlength=len(rest_points))
         self._step = (0.5 * OVER_RELAXATION / np.maximum(degree, 1))[:, None]
@@ -114,7 +118,7 @@ class Shell:
         return points
 
 
-def settle(points: np.ndarray, faces: np.ndarray, mean, obstacle: Obstacle, margin: float, rounds: int) -> np.ndarray:
+def settle(points: np.ndarray, mean: sp.csr_matrix, obstacle: Obstacle, margin: float, rounds: int) -> np.ndarray:
     """Alternate pushing out and smoothing where it pushed, so that nothing is inside and nothing is dented."""
     for _ in range(rounds):
         pushed = obstacle.push_out(points, margin)

@@ -62,10 +62,11 @@ class Fabric:
     duty: float  # share of the second colour
     seed: int
     belt: np.ndarray | None = None  # (3,) colour of a belt at the waist
+    buttons: bool = False  # a placket with buttons down the front
 
 
-def sample_fabric(kind: str, rng: np.random.Generator) -> Fabric:
-    """A fabric that such a garment is made of."""
+def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
+    """A fabric that such a garment is made of; shirts with a folded collar have buttons."""
     belt = None
     if kind in ("trousers", "cropped", "shorts"):
         pattern = choose(rng, {"denim": 0.45, "plain": 0.45, "melange": 0.06, "check": 0.04})
@@ -85,7 +86,15 @@ def sample_fabric(kind: str, rng: np.random.Generator) -> Fabric:
     colours = np.stack([sample_colour(palette, rng), sample_colour("plain", rng), sample_colour("plain", rng)])
     if pattern in ("check", "melange"):
         colours[1] = np.clip(colours[0] * rng.uniform(0.5, 0.8) + rng.uniform(0, 0.15), 0, 1)
-    return Fabric(pattern, colours, rng.uniform(0.015, 0.07), rng.uniform(0.2, 0.55), int(rng.integers(2**31)), belt)
+    return Fabric(
+        pattern,
+        colours,
+        rng.uniform(0.015, 0.07),
+        rng.uniform(0.2, 0.55),
+        int(rng.integers(2**31)),
+        belt,
+        collar == "fold" and kind != "jacket",
+    )
 
 
 def _wraps(chart: Chart, marks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +134,7 @@ def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.nd
     """(N,) darkening in [0, 1] of hems, flies, pockets, plackets and side seams."""
     u = marks.unit
     line = lambda distance, width: np.exp(-((distance / (width * u)) ** 2))  # noqa: E731
-    dark = 0.25 * line(edge - 0.018 * u, 0.0012) + 0.2 * line(edge, 0.003)
+    dark = 0.18 * line(edge - 0.018 * u, 0.0012) + 0.2 * line(edge, 0.003)
     if kind in ("trousers", "cropped", "shorts"):
         back = chart.z < marks.hip[2]
         x, low = np.abs(chart.x), marks.hip[1] + 0.10 * u - chart.y
@@ -168,7 +177,7 @@ def fabric_colour(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, mar
     elif fabric.pattern == "print":
         colour = np.where(_print(chart, marks, fabric)[:, None], second, colour)
     elif fabric.pattern == "melange":
-        speckle = np.clip(0.35 + 0.25 * fractal_noise(p, (300, 120, 300), fabric.seed, 2), 0, 1)
+        speckle = np.clip(0.35 + 0.25 * fractal_noise(p, (900, 400, 900), fabric.seed, 2), 0, 1)
         colour = ground + (second - ground) * speckle[:, None]
     shade = 0.02 * fractal_noise(p, 9.0, fabric.seed + 1, 3) + 0.018 * noise(p, 420.0, fabric.seed + 2)
     if fabric.pattern == "denim":
@@ -177,6 +186,11 @@ def fabric_colour(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, mar
         shade = shade + 0.025 * twill + 0.3 * fabric.duty * worn * chart.leg
     shade = shade - _seams(kind, chart, edge, marks)
     colour = colour * (1 + shade)[:, None]
+    if fabric.buttons:
+        u, front = marks.unit, (chart.z > marks.hip[2]) & (chart.arm < 0.3)
+        fold = np.exp(-(((np.abs(chart.x) - 0.017 * u) / (0.0015 * u)) ** 2)) * front
+        spot = np.hypot(chart.x / u, np.mod(along, 0.085) - 0.04) < 0.0055
+        colour = np.where((spot & front)[:, None], 0.25 * colour + 0.75 * third, colour * (1 - 0.3 * fold)[:, None])
     if fabric.belt is not None:
         at_waist = (edge < 0.034 * marks.unit) & (chart.y > marks.hip[1] + 0.02 * marks.unit)
         colour = np.where(at_waist[:, None], fabric.belt * (1 + 0.05 * noise(p, 60.0, fabric.seed))[:, None], colour)

@@ -28,10 +28,10 @@ class Garment:
 
     kind: str
     mesh: str  # "tights" or "skirt": the base surface it is cut from
-    layer: int  # inner layers are draped first
     material: Material
     covers: Callable[[Chart], np.ndarray]
     stands_off: Callable[[Chart], np.ndarray]  # distance from the base surface [m]
+    collar: str  # a key of collar.PROFILES, "" for none
     folds: float  # how strongly folds are seeded, 1 = normal
     smoothing: int  # rounds that bridge details of the body in the rest shape
     shape: Callable[[Chart, np.ndarray], np.ndarray] | None = None  # last change to the rest shape
@@ -99,12 +99,13 @@ def lower_field(marks: Landmarks, waist_y: float, leg_end: float):
 
     def covers(chart: Chart) -> np.ndarray:
         leg = np.where(chart.leg > 0.2, (leg_end - chart.leg_along) * marks.leg_length, FAR)
-        return np.where(chart.arm > 0.3, -FAR, np.minimum(waist_y - chart.y, leg))
+        ankle = (0.4 - chart.foot) * 0.1 * marks.unit
+        return np.where(chart.arm > 0.3, -FAR, np.minimum(np.minimum(waist_y - chart.y, leg), ankle))
 
     return covers
 
 
-def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, over_skirt: bool) -> Garment:
+def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: float | None) -> Garment:
     u = marks.unit
     loose = rng.uniform(0.0, 1.0) ** 1.3
     sleeve = {
@@ -115,8 +116,13 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, over_skirt: bo
     style = str(rng.choice(["crew", "v", "scoop", "high"], p=[0.66, 0.14, 0.12, 0.08]))
     size = rng.uniform(0.0, 1.0)
     hem_y = marks.hip[1] + rng.uniform(-0.075, 0.05) * u
-    if over_skirt:
-        hem_y = marks.hip[1] + rng.uniform(0.06, 0.1) * u
+    if tucked_at is not None:
+        hem_y = tucked_at - 0.035 * u
+    collar = ""
+    if kind in ("tshirt", "pullover", "long") and style in ("crew", "high"):
+        collar = _choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
+    if kind in ("long", "threequarter") and rng.random() < 0.6:
+        style, collar = "crew", "fold"
     cuff = rng.uniform(0, 1) if kind in ("long", "pullover", "threequarter") else 0.0
     flare = {"tshirt": rng.uniform(0.002, 0.022), "tank": 0.0}.get(kind, rng.uniform(0.002, 0.016))
     base = {"tank": 0.008, "pullover": 0.016}.get(kind, 0.011)
@@ -133,7 +139,7 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, over_skirt: bo
 
     material = {"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT)
     covers = upper_field(marks, hem_y, sleeve, style, size)
-    return Garment(kind, "tights", 2, material, covers, stands_off, rng.uniform(0.6, 1.5), 10)
+    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 10)
 
 
 def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
@@ -151,15 +157,15 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
         body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
         return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
 
-    return Garment("jacket", "tights", 3, COAT, covers, stands_off, rng.uniform(0.7, 1.5), 12)
+    collar = _choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
+    return Garment("jacket", "tights", COAT, covers, stands_off, collar, rng.uniform(0.7, 1.5), 12)
 
 
-def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str) -> Garment:
+def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: float) -> Garment:
     u = marks.unit
     cut = str(rng.choice(["slim", "straight", "wide"], p=[0.4, 0.45, 0.15]))
     end = {"trousers": rng.uniform(0.97, 1.05), "cropped": rng.uniform(0.72, 0.9), "shorts": rng.uniform(0.28, 0.5),
            "leggings": rng.uniform(0.9, 1.0)}[kind]  # fmt: skip
-    waist_y = marks.hip[1] + rng.uniform(0.08, 0.15) * u
     top, bottom = {"slim": (0.007, 0.010), "straight": (0.012, 0.026), "wide": (0.018, 0.055)}[cut]
     if kind == "leggings":
         top, bottom = 0.003, 0.003
@@ -177,7 +183,7 @@ def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str) -> Garment:
 
     material = STRETCH if kind == "leggings" else (DENIM if rng.random() < 0.6 else DRAPE)
     folds = 0.15 if kind == "leggings" else rng.uniform(0.6, 1.5)
-    return Garment(kind, "tights", 1, material, lower_field(marks, waist_y, end), stands_off, folds, 6)
+    return Garment(kind, "tights", material, lower_field(marks, waist_y, end), stands_off, "", folds, 6)
 
 
 def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
@@ -202,23 +208,21 @@ def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garmen
         centre = np.array([0.0, 0.0, marks.hip[2]])
         return (points - centre) * np.stack([widen, np.ones_like(widen), widen], 1) + centre
 
-    return Garment("skirt", "skirt", 1, DRAPE, covers, stands_off, rng.uniform(0.3, 1.0), 4, shape)
+    return Garment("skirt", "skirt", DRAPE, covers, stands_off, "", rng.uniform(0.3, 1.0), 4, shape)
 
 
 def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:
-    """What one person wears, inner layers first."""
+    """What one person wears, inner layers first. A shirt under a skirt of the same fabric makes a dress."""
     skirts = 0.3 if feminine else 0.01
     lower = _choose(
         rng, {"trousers": 0.62, "cropped": 0.07, "shorts": 0.17, "leggings": 0.07 * feminine, "skirt": skirts}
     )
     upper = _choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
-    outfit = []
-    if lower == "skirt":
-        waist_y = marks.hip[1] + rng.uniform(0.09, 0.13) * marks.unit
-        outfit.append(_skirt(marks, rng, waist_y))
-    else:
-        outfit.append(_trousers(marks, rng, lower))
-    outfit.append(_upper(marks, rng, upper, over_skirt=lower == "skirt"))
+    waist_y = marks.hip[1] + rng.uniform(0.08, 0.14) * marks.unit
+    bottom = _skirt(marks, rng, waist_y) if lower == "skirt" else _trousers(marks, rng, lower, waist_y)
+    tucked = rng.random() < {"skirt": 0.65, "leggings": 0.0}.get(lower, 0.18) and upper != "pullover"
+    top = _upper(marks, rng, upper, waist_y if tucked else None)
+    outfit = [top, bottom] if tucked else [bottom, top]
     if rng.random() < 0.28:
         outfit.append(_jacket(marks, rng))
     return outfit

@@ -26,6 +26,7 @@ class HairStyle:
     part_side: float  # -1, 0, 1
     curtain: float  # share of the long-hair surface kept, 0: none
     texture: float  # how coarse its locks are
+    temples: float  # how far the hairline recedes there, in head heights
     beard: float  # thickness, 0: none
 
 
@@ -39,7 +40,7 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
     share = np.array(list(kinds.values()))
     kind = str(rng.choice(list(kinds), p=share / share.sum()))
     volume = {
-        "bald": 0.0, "buzz": 0.004, "short": rng.uniform(0.012, 0.028), "curly": rng.uniform(0.022, 0.04),
+        "bald": 0.0, "buzz": 0.004, "short": rng.uniform(0.007, 0.026), "curly": rng.uniform(0.022, 0.04),
         "afro": rng.uniform(0.05, 0.09), "bob": rng.uniform(0.016, 0.026), "long": rng.uniform(0.012, 0.022),
         "bun": rng.uniform(0.009, 0.014), "ponytail": rng.uniform(0.009, 0.014),
     }[kind]  # fmt: skip
@@ -52,7 +53,8 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
     )
     return HairStyle(
         kind, float(volume), 0.78 if kind in ("buzz", "short", "bun", "ponytail") else 1.0, float(fringe),
-        float(rng.choice([-1, 0, 1])), float(curtain), float(rng.uniform(0, 1)), float(beard),
+        float(rng.choice([-1, 0, 1])), float(curtain), float(rng.uniform(0, 1)),
+        float(rng.uniform(0.0, 0.9 if years > 30 and not feminine else 0.4)), float(beard),
     )  # fmt: skip
 
 
@@ -103,8 +105,14 @@ def _hairline(points: np.ndarray, head: _Head, style: HairStyle, seed: int, unit
     )
     beside = np.abs(points[:, 0]) > 0.6 * head.half_width
     bare_ear = np.where(beside, 0.4 * (around_ear - 1), 1.0)
-    temples = 0.10 * np.clip(np.abs(points[:, 0]) / head.half_width - 0.45, 0, 1) * (depth < -0.3)
-    field = height - line - temples + 0.03 * noise(points / unit, 45.0, seed)
+    temples = 0.9 * style.temples * np.clip(np.abs(points[:, 0]) / head.half_width - 0.35, 0, 0.3) * (depth < -0.2)
+    field = (
+        height
+        - line
+        - temples
+        + 0.035 * noise(points / unit, 45.0, seed)
+        + 0.025 * noise(points / unit, 140.0, seed + 1)
+    )
     return np.minimum(field, bare_ear)
 
 
@@ -129,9 +137,9 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     normals = smooth(vertex_normals(smoothed, patch.faces), mean, 12)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     _, height = head.polar(points)
-    ramp = np.clip(grown * (9 if style.kind == "buzz" else 4.5), 0, 1) ** 0.7
+    ramp = np.clip(grown * {"buzz": 9, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
     on_top = 1 + (0.7 if style.kind == "short" else 0.25) * np.clip(height, 0, 1)
-    sides = 0.55 + 0.45 * np.clip(height * 2 + 0.6, 0, 1) if style.kind == "short" else 1.0
+    sides = 0.25 + 0.75 * np.clip(height * 1.6 + 0.1, 0, 1) if style.kind == "short" else 1.0
     relief = {"buzz": 0.0004, "afro": 0.006, "curly": 0.005}.get(style.kind, 0.0032)
     angle = np.arctan2(points[:, 0] + 0.35 * style.part_side * head.half_width, 0.05)
     parting = (

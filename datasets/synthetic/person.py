@@ -10,13 +10,14 @@ from datasets.rendering.scan import Scan
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody, load_body_model, sample_figure
 from datasets.synthetic.chart import Chart, Landmarks, chart_body
 from datasets.synthetic.cloth import Obstacle
+from datasets.synthetic.collar import make_collar
 from datasets.synthetic.fabrics import Fabric, fabric_colour, sample_colour, sample_fabric, shoe_colour
 from datasets.synthetic.garments import Garment, sample_outfit
 from datasets.synthetic.hair import HairStyle, make_hair, sample_hair, scalp_field
 from datasets.synthetic.hidden import poking, without_faces
 from datasets.synthetic.mesh import vertex_normals
 from datasets.synthetic.poses import sample_pose
-from datasets.synthetic.shoes import ShoeStyle, make_shoe, sample_shoes
+from datasets.synthetic.shoes import LOW_SHAFT, ShoeStyle, make_shaft, make_shoe, sample_shoes
 from datasets.synthetic.skin import Complexion, eye_colour, hair_colour, sample_complexion, skin_colour
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part, drape, with_lining
@@ -97,7 +98,10 @@ def make_person(seed: int) -> Scan:
     shoes = sample_shoes(rng_clothes)
     style = sample_hair(rng_look, feminine, figure.years)
     complexion = sample_complexion(figure, rng_look, style.beard > 0)
-    fabrics = {garment.kind: sample_fabric(garment.kind, rng_look) for garment in outfit}
+    fabrics = {garment.kind: sample_fabric(garment.kind, garment.collar, rng_look) for garment in outfit}
+    kinds = [garment.kind for garment in outfit]
+    if feminine and kinds[1:2] == ["skirt"] and rng_look.random() < 0.6:
+        fabrics[kinds[0]] = fabrics["skirt"]  # tucked and of one fabric: a dress
     shoe_colours = np.stack([sample_colour("shoe", rng_look) for _ in range(3)])
     seeds = [int(value) for value in rng_clothes.integers(2**31, size=4)]
 
@@ -156,16 +160,24 @@ def _dress(
 ) -> list[Part]:
     """Skin, eyes, shoes and clothes; what clothes hide is left out."""
     pair = [make_shoe(shoes, side, model, rest, posed, chart, marks) for side in "LR"] if shoes else []
+    if shoes and shoes.shaft > LOW_SHAFT:
+        shaft = make_shaft(shoes, rest, posed, chart, marks)
+        pair.append(shaft)
     below = [(posed.vertices, model.faces["body"])] + [(part.points, part.faces) for part in pair]
     draped: list[Part] = []
     for garment, seed in zip(outfit, seeds, strict=False):
         part = drape(garment, chart.rows, marks, rest.vertices, posed.skinning, Obstacle(below), seed)
         draped.append(part)
         below.append((part.points, part.faces))
+    neck = posed.heads[model.bones["head"]] - posed.heads[model.bones["neck01"]]
+    neck = neck / np.linalg.norm(neck)
     clothes = []
     for k, (garment, part) in enumerate(zip(outfit, draped, strict=True)):
         dropped = _unseen(part, outfit[k + 1 :], draped[k + 1 :], marks)
         clothes.append(with_lining(part, garment.material.thickness * marks.unit, dropped))
+        collar = make_collar(part, garment.collar, marks, neck) if garment.collar else None
+        if collar is not None:
+            clothes.append(with_lining(collar, 0.002 * marks.unit, np.zeros(len(collar.faces), bool)))
     skin = _skin(model, rest, posed, chart, marks, outfit, shoes)
     skin = without_faces(skin, _unseen(skin, outfit, draped, marks) | _in_shoes(skin, model, rest, marks, shoes))
     skin = replace(skin, edge=scalp_field(skin.rows[:, :3], model, rest, marks, style, seeds[3]))

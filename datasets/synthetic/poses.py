@@ -96,7 +96,7 @@ def _arm_goal(kind: str, rng: np.random.Generator, rig: _Rig, side: str, opened:
     middle, belly = rig.belly()
     front = belly[2] + 0.05 + opened
     targets = {
-        "hip": (hip + [0.09 + opened, u(0.10, 0.16), -0.01 + n(0, 0.02)], [1.0, 0.1, -0.45], [-1, -0.3, 0.1]),
+        "hip": (hip + [0.065 + opened, u(0.10, 0.16), -0.01 + n(0, 0.02)], [1.0, 0.1, -0.45], [-1, -0.3, 0.1]),
         "pocket": (hip + [0.075 + opened, u(0.02, 0.07), n(0.02, 0.02)], [0.8, 0, -0.7], [-1, 0, 0]),
         "front": ([u(0.05, 0.1), middle[1] + u(-0.12, 0.06), front + 0.02], [1.0, -0.3, -0.2], [-0.2, 0.1, -1]),
         "crossed": ([u(-0.06, 0.02), middle[1] + u(0.16, 0.22), front + 0.05], [1.0, -0.5, 0.1], [0, 0, -1]),
@@ -156,7 +156,7 @@ def _pose_arm(turns: dict[str, np.ndarray], rig: _Rig, side: str, sign: float, g
     turns[f"lowerarm01.{side}"] = flex
     world = swing @ _turn(upper_axis, twist) @ flex
     fingers = {k: rig.head(f"finger{k}-1.{side}") for k in (2, 3, 5)}
-    palm_rest = _unit(np.cross(fingers[2] - wrist, fingers[5] - wrist)) * sign
+    palm_rest = _unit(np.cross(fingers[5] - wrist, fingers[2] - wrist)) * sign
     roll = rng.normal(0, 15)
     if goal.palm is not None:
         roll = 0.85 * _twist_between(world @ fore_axis, world @ palm_rest, rig.outward(side, goal.palm)) + rng.normal(
@@ -172,7 +172,7 @@ def _pose_arm(turns: dict[str, np.ndarray], rig: _Rig, side: str, sign: float, g
         curl = goal.curl * (0.75 + 0.08 * finger) + rng.normal(0, 5)
         spread = _turn(palm_rest, rng.normal(0, 2))
         for joint, share in ((1, 0.8), (2, 1.0), (3, 0.6)):
-            turn = _turn(across, -sign * max(curl * share, -5))
+            turn = _turn(across, sign * max(curl * share, -5))
             turns[f"finger{finger}-{joint}.{side}"] = turn @ spread if joint == 1 else turn
     along = _unit(rig.head(f"finger1-3.{side}") - rig.head(f"finger1-1.{side}"))
     thumb = _unit(np.cross(along, palm_rest))

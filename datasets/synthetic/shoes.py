@@ -10,8 +10,13 @@ from scipy.spatial import ConvexHull
 
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.mesh import loop_subdivide, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.mesh import clip_where_negative, loop_subdivide, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.noise import noise
+from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part
+
+LOW_SHAFT = 0.012
+"""[m] A convex hull follows foot and ankle up to here; above, a tube around the shin continues a boot."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ def make_shoe(
     """One shoe on the posed foot; `edge` is the height above the top of the sole [m]."""
     u = marks.unit
     ankle = rest.heads[model.bones[f"foot.{side}"]]
-    mine = (model.bone_weight("foot", "toe", "lowerleg", side=side) > 0.8) & (chart.y < ankle[1] + style.shaft * u)
+    top = ankle[1] + min(style.shaft, LOW_SHAFT) * u
+    mine = (model.bone_weight("foot", "toe", "lowerleg", side=side) > 0.8) & (chart.y < top)
     body = np.zeros(len(mine), bool)
     body[np.unique(model.faces["body"])] = True
     points, faces = _inside_hull(rest.vertices[mine & body])
@@ -107,3 +113,22 @@ def make_shoe(
     rows = np.zeros((len(points), chart.rows.shape[1]))
     rows[:, :3] = points
     return Part(style.kind, moved, faces, rows, points[:, 1] - floor)
+
+
+def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Part:
+    """The tubes of a pair of boots, around both shins."""
+    base, u = surface("tights"), marks.unit
+    rows = base.weights @ chart.rows
+    shin = Chart(rows)
+    top = (shin.leg_along - 1) * marks.leg_length + style.shaft * u
+    field = np.where(shin.leg + shin.foot > 0.8, np.minimum(top, (0.6 - shin.foot) * 0.1 * u), -1.0)
+    patch = base.then(*clip_where_negative(base.faces, field))
+    rows = patch.weights @ chart.rows
+    points = patch.weights @ rest.vertices
+    mean = neighbour_mean(patch.faces, len(points))
+    folds = 0.0015 * noise(points / u, (20, 60, 20), 3)
+    points = smooth(points, mean, 4)
+    points = points + vertex_normals(points, patch.faces) * (style.padding + 0.005 + folds)[:, None] * u
+    return Part(
+        style.kind, skinned(patch.weights, posed.skinning, points), patch.faces, rows, points[:, 1] - marks.floor_y
+    )

@@ -58,7 +58,7 @@ def fold_pattern(chart: Chart, marks: Landmarks, seed: int) -> np.ndarray:
     on_trunk = (1 - chart.arm) * (1 - chart.leg)
     return u * (
         chart.arm * rings_arm * (0.005 + 0.010 * elbow + 0.008 * wrist)
-        + chart.leg * rings_leg * (0.003 + 0.009 * knee + 0.012 * ankle + 0.008 * crotch)
+        + chart.leg * rings_leg * (0.003 + 0.0065 * knee + 0.012 * ankle + 0.008 * crotch)
         + on_trunk * (0.008 * drapery + 0.010 * waist * across)
     )
 
@@ -90,19 +90,27 @@ def drape(
     margin = (GAP + garment.material.thickness) * marks.unit
     points = skinned(patch.weights, skinning, rest)
     points = fold_seed(points, patch.faces, garment.folds * fold_pattern(chart, marks, seed))
-    shell = Shell(rest, patch.faces, material.ease)
+    shell = Shell(rest, patch.faces, _ease(material, garment.covers(chart)))
     points = shell.relax(points, obstacle, material, margin, steps=90, every=18)
 
     operator, faces = loop_subdivide(patch.faces, len(points))
     points, rest, fine = operator @ points, operator @ rest, patch.then(operator, faces)
-    shell = Shell(rest, faces, material.ease)
+    rows = fine.weights @ rows
+    edge = garment.covers(Chart(rows))
+    shell = Shell(rest, faces, _ease(material, edge))
     still = Material(material.ease, 0.6 * material.bending, 0.0, material.thickness)
     small = 0.0012 * marks.unit * noise(rest / marks.unit, 60.0, seed + 21)
     points = fold_seed(points, faces, garment.folds * small)
     points = shell.relax(points, obstacle, still, margin, steps=20, every=20)
-    points = settle(points, faces, shell.mean, obstacle, margin, rounds=1)
-    rows = fine.weights @ rows
-    return Part(garment.kind, points, faces, rows, garment.covers(Chart(rows)))
+    near_hem = 0.6 * np.exp(-np.maximum(edge, 0) / (0.008 * marks.unit))[:, None]
+    points = smooth(points, shell.mean, 8, near_hem)
+    points = settle(points, shell.mean, obstacle, margin, rounds=1)
+    return Part(garment.kind, points, faces, rows, edge)
+
+
+def _ease(material: Material, edge: np.ndarray) -> np.ndarray:
+    """(V,) spare length: none at a hem, which is sewn and does not flutter."""
+    return material.ease * np.clip(edge / 0.05, 0, 1)
 
 
 def _scaled(material: Material, unit: float) -> Material:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import open3d as o3d
 
-from utils.mesh_io import Mesh
+from utils.metrics.mesh import Mesh
 from utils.metrics.sampling import face_normals
 
 RESOLUTION = 1e-6

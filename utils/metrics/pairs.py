@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils.errors import InputError
-from utils.mesh_io import MESH_SUFFIXES
+from utils.metrics.mesh import MESH_SUFFIXES
 from utils.metrics.subjects import Pair
 
-VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+)_x$")
+VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+(?:\.\d+)?)_x$")
 """The official name of a folder with one yaw: {SET}_0_y_{YAW}_x."""
 SCAN_SUFFIX = re.compile(r"_(100k|200k|OBJ)$")
+
+
+Found = dict[str, list[Path]]
+"""Name -> the files that claim it: one, or the name is ambiguous."""
+FindTruths = Callable[[float], Found]
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Expected:
     """A subject of a split."""
 
     subject: str
-    yaws: tuple[int, ...]  # empty: whatever views there are
+    yaws: tuple[float, ...]  # empty: whatever views there are
 
 
 def read_split(path: Path) -> list[Expected]:
@@ -51,7 +57,7 @@ def read_split(path: Path) -> list[Expected]:
         if subject in expected:
             raise InputError(f"{path}: line {number} names {subject} again, expected every subject once")
         try:
-            expected[subject] = Expected(subject, tuple(int(yaw) for yaw in yaws))
+            expected[subject] = Expected(subject, tuple(float(yaw) for yaw in yaws))
         except ValueError:
             raise InputError(f"{path}: line {number} is {line!r}, expected a subject and yaws in degrees") from None
     if not expected:
@@ -65,7 +71,7 @@ def _folder(path: Path, flag: str) -> Path:
     return path
 
 
-def _meshes_in(folder: Path) -> dict[str, list[Path]]:
+def _meshes_in(folder: Path) -> Found:
     found = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix.lower() in MESH_SUFFIXES and not path.name.startswith("."):
@@ -73,7 +79,7 @@ def _meshes_in(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _depths_in(folder: Path) -> dict[str, list[Path]]:
+def _depths_in(folder: Path) -> Found:
     """Names with a {ID}_front.png or {ID}_back.png; the path is folder / {ID}."""
     names = sorted({path.stem.rsplit("_", 1)[0] for side in ("front", "back") for path in folder.glob(f"*_{side}.png")})
     return {name: [folder / name] for name in names}
@@ -84,12 +90,12 @@ def is_output_folder(folder: Path) -> bool:
     return (folder / "output_objs").is_dir() or (folder / "depth").is_dir()
 
 
-def _view_folders(folder: Path) -> dict[int, Path]:
+def _view_folders(folder: Path) -> dict[float, Path]:
     views = {}
     for path in sorted(folder.iterdir()):
         match = VIEW_FOLDER.match(path.name)
         if match and path.is_dir():
-            yaw = int(match.group(1))
+            yaw = float(match.group(1))
             if yaw in views:
                 raise InputError(
                     f"{folder}: {views[yaw].name} and {path.name} are the same view, expected one data set"
@@ -98,7 +104,7 @@ def _view_folders(folder: Path) -> dict[int, Path]:
     return views
 
 
-def prediction_views(folder: Path) -> dict[int | None, Path]:
+def prediction_views(folder: Path) -> dict[float | None, Path]:
     """yaw -> folder, when the predictions lie in folders named as views; otherwise {None: folder}."""
     _folder(folder, "--pred")
     return dict(_view_folders(folder)) or {None: folder}
@@ -122,7 +128,7 @@ def _view_folders_of_any_set(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and VIEW_FOLDER.match(path.name)]
 
 
-def find_scans(folder: Path) -> dict[str, list[Path]]:
+def find_scans(folder: Path) -> Found:
     """Subject -> its scan files: {ID}.obj|ply|glb in the folder, or one folder per subject.
 
     Inside a subject's folder the file named like the folder wins; `_OBJ`, `_100k` and `_200k` at the end of a name do
@@ -142,7 +148,7 @@ def find_scans(folder: Path) -> dict[str, list[Path]]:
     return dict(found)
 
 
-def find_depths(folder: Path, yaw: int | None) -> dict[str, list[Path]]:
+def find_depths(folder: Path, yaw: float) -> Found:
     """Subject -> view folder / {ID} of the rendered depth at a yaw.
 
     Raises:
@@ -151,15 +157,13 @@ def find_depths(folder: Path, yaw: int | None) -> dict[str, list[Path]]:
     root = _depth_root(folder)
     if root is None:
         return _depths_in(folder)
-    views = [
-        path for path in _view_folders_of_any_set(root) if int(VIEW_FOLDER.match(path.name).group(1)) == (yaw or 0)
-    ]
+    views = [path for path in _view_folders_of_any_set(root) if float(VIEW_FOLDER.match(path.name).group(1)) == yaw]
     if len(views) != 1:
-        raise InputError(f"--gt {root}: {len(views)} folders with yaw {yaw or 0}, expected one; name it in full")
+        raise InputError(f"--gt {root}: {len(views)} folders with yaw {yaw:g}, expected one; name it in full")
     return _depths_in(views[0])
 
 
-def _predictions_in(folder: Path, maps: bool) -> dict[str, list[Path]]:
+def _predictions_in(folder: Path, maps: bool) -> Found:
     if maps:
         if not (folder / "depth").is_dir():
             raise InputError(f"--pred {folder}: no folder depth/ in it, expected what test_model.py writes")
@@ -172,12 +176,12 @@ def _of_subject(name: str, subjects: set[str]) -> str | None:
     return next((candidate for candidate in (name, name.removesuffix("_front")) if candidate in subjects), None)
 
 
-def pair_up(pred: Path, gt: Path, maps: bool, split: list[Expected] | None, yaw: int) -> Pairs:
+def pair_up(pred: Path, find_truths: FindTruths, maps: bool, split: list[Expected] | None, yaw: float) -> Pairs:
     """Match predictions with ground truth by name.
 
     Args:
         pred: an output folder of test_model.py, a folder of meshes, or a folder of either, one per view.
-        gt: scans, or rendered depth.
+        find_truths: yaw [deg] -> the ground truth of that view.
         maps: whether depth maps are measured rather than meshes.
         split: the subjects that must be there; None: all of the ground truth.
         yaw: of the predictions, where folders do not tell it [deg].
@@ -190,22 +194,23 @@ def pair_up(pred: Path, gt: Path, maps: bool, split: list[Expected] | None, yaw:
     for view in sorted(expected_yaws - {yaw if v is None else v for v in views}):
         views[view] = None
     for view, folder in views.items():
-        _pair_view(pairs, folder, gt, maps, split, yaw if view is None else view, several=len(views) > 1)
+        view_yaw = yaw if view is None else view
+        predictions = _predictions_in(folder, maps) if folder else {}
+        _pair_view(pairs, predictions, find_truths(view_yaw), split, view_yaw, several=len(views) > 1)
     if not pairs.ready and not pairs.failures:
-        raise InputError(f"--gt {gt}: neither scans ({', '.join(MESH_SUFFIXES)}) nor rendered depth in it")
+        raise InputError(f"neither scans ({', '.join(MESH_SUFFIXES)}) nor rendered depth in --gt")
     return pairs
 
 
 def _pair_view(
-    pairs: Pairs, folder: Path | None, gt: Path, maps: bool, split: list[Expected] | None, yaw: int, several: bool
+    pairs: Pairs, predictions: Found, truths: Found, split: list[Expected] | None, yaw: float, several: bool
 ) -> None:
-    truths = find_depths(gt, yaw) if maps else find_scans(gt)
+    suffix = f"_y{yaw:g}" if several else ""
     found = defaultdict(list)
-    suffix = f"_y{yaw}" if several else ""
-    for name, paths in (_predictions_in(folder, maps) if folder else {}).items():
+    for name, paths in predictions.items():
         subject = _of_subject(name, set(truths) | {expected.subject for expected in split or ()})
         if subject is None:
-            pairs.failures[name + suffix] = f"{paths[0]}: a prediction for an unknown subject, expected one of {gt}"
+            pairs.failures[name + suffix] = f"{paths[0]}: a prediction for an unknown subject, no ground truth has it"
         else:
             found[subject] += paths
     wanted = list(truths)
@@ -215,11 +220,11 @@ def _pair_view(
     for subject in wanted:
         true, own = truths.get(subject, []), found.get(subject, [])
         if not true:
-            pairs.failures[subject + suffix] = f"{gt}: no ground truth with the name {subject}"
+            pairs.failures[subject + suffix] = f"no ground truth with the name {subject}"
         elif len(true) > 1:
             pairs.failures[subject + suffix] = f"{_names(true)}: the same name, expected one scan"
         elif not own:
-            pairs.failures[subject + suffix] = f"no prediction at yaw {yaw}, expected one with the name {subject}"
+            pairs.failures[subject + suffix] = f"no prediction at yaw {yaw:g}, expected one with the name {subject}"
         elif len(own) > 1:
             pairs.failures[subject + suffix] = f"{_names(own)}: the same name, expected one prediction"
         else:

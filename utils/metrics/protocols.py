@@ -11,10 +11,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from geometry.scan_frame import turn
-from utils.mesh_io import Mesh
 from utils.metrics.alignment import Similarity, depth_shift, similarity_alignment, vertex_icp
 from utils.metrics.distances import Surface
 from utils.metrics.measurement import Distribution, Measurement, count
+from utils.metrics.mesh import Mesh
 from utils.metrics.sampling import sample_surface
 from utils.metrics.views import Box, look, shading_normals, vertex_normals
 

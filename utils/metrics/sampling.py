@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.mesh_io import Mesh
+from utils.metrics.mesh import Mesh
 
 
 @dataclass(frozen=True)

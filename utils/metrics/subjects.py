@@ -11,10 +11,9 @@ import torch
 
 from geometry.depth import FILE_BACKGROUND, decode_network
 from geometry.normals import normals_from_depth
-from geometry.scan_frame import centre_and_scale, turn
+from geometry.scan_frame import ScanFrame, centre_and_scale, turn
 from utils.errors import InputError
 from utils.files import read_depth_png
-from utils.mesh_io import Mesh, read_mesh
 from utils.metrics.maps import (
     angle_summary,
     depth_errors_mm,
@@ -25,6 +24,7 @@ from utils.metrics.maps import (
     silhouette_iou,
 )
 from utils.metrics.measurement import Distribution, Measurement, count
+from utils.metrics.mesh import Mesh, read_mesh
 
 PERSON_HEIGHT_M = 1.8
 METRE_HEIGHTS = (0.5, 3.0)
@@ -41,11 +41,19 @@ class Pair:
     name: str  # the subject, with "_y{yaw}" when several views are measured
     subject: str
     yaw: float  # how far the person was turned in front of the camera [deg]
-    prediction: Path  # a mesh; or an output folder / {ID} for maps: depth/{ID}_front.png and so on lie below the parent
-    truth: Path  # a mesh; or a view folder / {ID} for maps: {ID}_front.png and {ID}_back.png lie in the parent
+    prediction: Path  # a mesh; for maps an output folder / {ID}: the parent holds depth/{ID}_front.png and so on
+    truth: Path  # a mesh, or a subject of a set; for maps a view folder / {ID}: the parent holds {ID}_front.png
 
 
-def load_meshes(pair: Pair, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
+@dataclass(frozen=True)
+class TrueMesh:
+    """A scan as its source hands it out."""
+
+    mesh: Mesh  # the scan's own units and place, facing +Z
+    frame_scale: float = 1.0  # share of the usual size at which it is rendered
+
+
+def load_meshes(pair: Pair, truth: TrueMesh, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
     """Prediction and scan in one frame, in metres, Y up, seen along -Z.
 
     Args:
@@ -56,28 +64,33 @@ def load_meshes(pair: Pair, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
     Raises:
         InputError: a mesh cannot be used.
     """
-    predicted, truth = read_mesh(pair.prediction), read_mesh(pair.truth)
-    for path, mesh in ((pair.prediction, predicted), (pair.truth, truth)):
-        if not np.ptp(mesh.corners.reshape(-1, 3), axis=0).max() > 0:
-            raise InputError(f"{path}: all corners are at the same place, expected a surface")
-    try:
-        centred = centre_and_scale(truth.vertices, truth.faces)
-        centre_and_scale(predicted.vertices, predicted.faces)
-    except ValueError as error:
-        raise InputError(f"{pair.truth} or {pair.prediction}: {error}") from error
-    factor = 1.0 if keep_metres and METRE_HEIGHTS[0] <= truth.height <= METRE_HEIGHTS[1] else None
-    factor = factor or PERSON_HEIGHT_M / max(truth.height, 1e-12)
-    true_vertices = turn(truth.vertices - centred.offset, pair.yaw)
+    predicted, scan = read_mesh(pair.prediction), truth.mesh
+    frames = [_frame_of(path, mesh) for path, mesh in ((pair.prediction, predicted), (pair.truth, scan))]
+    centred = frames[1]
+    metres = keep_metres and METRE_HEIGHTS[0] <= scan.height <= METRE_HEIGHTS[1]
+    factor = 1.0 if metres else PERSON_HEIGHT_M / scan.height
+    true_vertices = turn(scan.vertices - centred.offset, pair.yaw)
     if frame == "camera":
-        own_vertices = predicted.vertices * centred.scale
+        own_vertices = predicted.vertices * (centred.scale / truth.frame_scale)
     else:
         own_vertices = turn(predicted.vertices - centred.offset, pair.yaw)
-    return predicted.moved(factor * own_vertices), truth.moved(factor * true_vertices)
+    return predicted.moved(factor * own_vertices), scan.moved(factor * true_vertices)
+
+
+def _frame_of(path: Path, mesh: Mesh) -> ScanFrame:
+    """Where a mesh lies; every mesh must have an area and a height."""
+    try:
+        frame = centre_and_scale(mesh.vertices, mesh.faces)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}, expected a person") from None
+    if not mesh.height > 0:
+        raise InputError(f"{path}: lies flat at Y = {mesh.vertices[mesh.faces[0, 0], 1]:g}, expected a standing person")
+    return frame
 
 
 def _read_normals(path: Path, size: int) -> np.ndarray:
     """(size, size, 3) float32 stored normals of an 8-bit RGB file."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
         raise InputError(f"{path}: cannot be read, expected an RGB PNG of normals")
     if image.shape != (size, size, 3):

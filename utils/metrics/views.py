@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from geometry.scan_frame import turn
-from utils.mesh_io import Mesh
 from utils.metrics.distances import Hits, Surface
+from utils.metrics.mesh import Mesh
 
 
 @dataclass(frozen=True)
