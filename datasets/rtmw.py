@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from datasets.onnx import import_onnxruntime
 from datasets.people import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo, choose_person
 from geometry.keypoints import WHOLEBODY, Keypoints
 
@@ -61,9 +62,9 @@ class RtmwKeypoints:
         return FoundKeypoints(Keypoints.from_scores(joints, np.where(score >= SEEN, score, 0.0), "rtmw"), warnings)
 
     def _open(self) -> Any:
-        for package in ("onnxruntime", "rtmlib"):
-            if importlib.util.find_spec(package) is None:
-                raise ModelUnavailableError(f"keypoints rtmw: the package {package} is missing: pip install {package}")
+        import_onnxruntime("keypoints rtmw")
+        if importlib.util.find_spec("rtmlib") is None:
+            raise ModelUnavailableError("keypoints rtmw: the package rtmlib is missing: pip install rtmlib")
         import rtmlib
 
         try:
