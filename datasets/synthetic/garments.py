@@ -44,10 +44,12 @@ def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def neckline(chart: Chart, marks: Landmarks, style: str, size: float) -> np.ndarray:
-    """Positive outside the neck hole [m]. Style is crew, v, scoop or high; size in [0, 1] opens it."""
+    """Positive outside the neck hole [m]. Style is crew, v, scoop, collar or high; size in [0, 1] opens it."""
     u = marks.unit
     x, y, z = chart.x, chart.y - marks.neck[1], chart.z - marks.neck[2]
-    rise = {"high": 0.045, "crew": 0.012, "v": 0.01, "scoop": 0.004}[style] - 0.018 * size * (style != "high")
+    rise = {"high": 0.045, "collar": 0.022, "crew": 0.012, "v": 0.01, "scoop": 0.004}[style] - 0.018 * size * (
+        style != "high"
+    )
     above = rise * u - (0.88 * y + 0.47 * (z - 0.02 * u))  # a plane that falls to the front, as collars do
     radius = (0.082 + 0.02 * size) * u
     aside = np.hypot(x, 0.8 * z) - radius
@@ -122,7 +124,9 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
     if kind in ("tshirt", "pullover", "long") and style in ("crew", "high"):
         collar = _choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
     if kind in ("long", "threequarter") and rng.random() < 0.6:
-        style, collar = "crew", "fold"
+        collar = "fold"
+    if collar == "fold":
+        style, size = "collar", 0.2 * size
     cuff = rng.uniform(0, 1) if kind in ("long", "pullover", "threequarter") else 0.0
     flare = {"tshirt": rng.uniform(0.002, 0.022), "tank": 0.0}.get(kind, rng.uniform(0.002, 0.016))
     base = {"tank": 0.008, "pullover": 0.016}.get(kind, 0.011)
@@ -139,7 +143,7 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
 
     material = {"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT)
     covers = upper_field(marks, hem_y, sleeve, style, size)
-    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 10)
+    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 14)
 
 
 def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
@@ -149,7 +153,6 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
     gap = (rng.uniform(0.008, 0.05) * u, rng.uniform(0.005, 0.08) * u)
     if rng.random() < 0.35:
         gap = (0.004 * u, 0.004 * u)
-    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), "crew", rng.uniform(0.0, 0.6), gap)
 
     def stands_off(chart: Chart) -> np.ndarray:
         trunk = 1 - _step(chart.arm, 0.3, 0.8)
@@ -158,6 +161,8 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
         return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
 
     collar = _choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
+    neck = "crew" if collar == "" else "collar"
+    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), gap)
     return Garment("jacket", "tights", COAT, covers, stands_off, collar, rng.uniform(0.7, 1.5), 12)
 
 

@@ -137,7 +137,7 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     normals = smooth(vertex_normals(smoothed, patch.faces), mean, 12)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     _, height = head.polar(points)
-    ramp = np.clip(grown * {"buzz": 9, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
+    ramp = np.clip(grown * {"buzz": 5, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
     on_top = 1 + (0.7 if style.kind == "short" else 0.25) * np.clip(height, 0, 1)
     sides = 0.25 + 0.75 * np.clip(height * 1.6 + 0.1, 0, 1) if style.kind == "short" else 1.0
     relief = {"buzz": 0.0004, "afro": 0.006, "curly": 0.005}.get(style.kind, 0.0032)
@@ -148,6 +148,8 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
         * (style.part_side != 0)
         * (style.kind in ("short", "bob", "long"))
     )
+    if style.curtain > 0:  # below the eyes the curtain takes over
+        sides = np.clip(height + 1, 0.15, 1)
     thickness = style.volume * ramp * on_top * sides * (1 - 0.45 * parting)
     thickness = (thickness + relief * ramp * _locks(points, head, style, seed)) * unit + 0.0012 * unit
     points = smoothed * ramp[:, None] + points * (1 - ramp[:, None]) + normals * thickness[:, None]
@@ -165,7 +167,9 @@ def _curtain(style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, un
     patch = base.then(*clip_where_negative(base.faces, np.minimum(points[:, 1] - ends, behind)))
     points = patch.weights @ rest.vertices
     normals = vertex_normals(points, patch.faces)
-    offset = 0.004 + 0.004 * _locks(points, head, style, seed)
+    _, height = head.polar(points)
+    under_cap = np.clip(height / 1.2 + 1, 0, 1)
+    offset = 0.004 + 0.9 * style.volume * under_cap + 0.004 * _locks(points, head, style, seed)
     points = points + normals * (offset * unit)[:, None]
     edge = np.ones(len(points))
     return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, edge)

@@ -104,8 +104,15 @@ def drape(
     points = shell.relax(points, obstacle, still, margin, steps=20, every=20)
     near_hem = 0.6 * np.exp(-np.maximum(edge, 0) / (0.008 * marks.unit))[:, None]
     points = smooth(points, shell.mean, 8, near_hem)
+    points = smooth(points, shell.mean, 12, 0.5 * _crumpled(points, shell.mean, marks.unit))
     points = settle(points, shell.mean, obstacle, margin, rounds=1)
     return Part(garment.kind, points, faces, rows, edge)
+
+
+def _crumpled(points: np.ndarray, mean, unit: float) -> np.ndarray:
+    """(V, 1) in [0, 1]: where cloth folded sharper than its triangles can show, as above a raised shoulder."""
+    sharp = np.linalg.norm(points - mean @ points, axis=1) / unit
+    return np.clip(mean @ (mean @ np.clip((sharp - 0.0022) / 0.001, 0, 1)) * 3, 0, 1)[:, None]
 
 
 def _ease(material: Material, edge: np.ndarray) -> np.ndarray:
