@@ -1,4 +1,4 @@
-"""Sharpening a coarse mask on the colours of its photo: GrabCut, connected pieces, and a guided filter."""
+"""Sharpening a coarse mask on its photo: flat backgrounds, GrabCut, connected pieces, and a guided filter."""
 
 from __future__ import annotations
 
@@ -15,6 +15,36 @@ ITERATIONS = 3
 SMALLEST_PIECE = 0.02
 """Of the largest piece of a mask: smaller ones are dropped."""
 FILTER_RADIUS, FILTER_EPS = 6, 1e-4
+FLAT = 4
+"""How far a pixel of a flat background may be from its colour, in 8-bit levels: the noise of a good JPEG."""
+
+
+def flat_colour(rgb: np.ndarray) -> np.ndarray | None:
+    """(3,) colour of all four borders of a photo when they have but one, as cut-outs and renders do; else None."""
+    border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]]).astype(np.int16)
+    colour = np.median(border, axis=0)
+    return colour if (np.abs(border - colour) <= FLAT).all() else None
+
+
+def cut_from_flat(rgb: np.ndarray, colour: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """A mask of everything that is not background, when that has one colour.
+
+    Pockets of the background's colour inside the person (dark folds on black) belong to whom the probability says.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        colour: (3,) of the background.
+        probability: (H, W) float32 of the person.
+
+    Returns:
+        (H, W) bool; it may hold other people and things.
+    """
+    low, high = np.clip(colour - FLAT, 0, 255), np.clip(colour + FLAT, 0, 255)
+    count, label = cv2.connectedComponents(cv2.inRange(rgb, low, high), connectivity=4)
+    area = np.bincount(label.ravel(), minlength=count)
+    person = np.bincount(label.ravel(), weights=probability.ravel(), minlength=count) > 0.5 * np.maximum(area, 1)
+    person[0] = True
+    return person[label] | (probability > SURE)
 
 
 def grab_cut(rgb: np.ndarray, probability: np.ndarray) -> np.ndarray:

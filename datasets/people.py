@@ -136,7 +136,7 @@ def complete_keypoints(photo: Photo, keypoints: Keypoints) -> tuple[Keypoints, t
         raise PersonCutOffError(f"{photo.path.name}: {error} ({keypoints.source})") from error
     complete, warnings = repaired.keypoints, []
     if repaired.notes:
-        warnings.append("joints placed by rule: " + "; ".join(repaired.notes))
+        warnings.append(f"joints placed by rule: {_grouped(repaired.notes)}")
     down = _down(complete)
     if down[1] < UPRIGHT_WITHIN * np.hypot(*down):
         angle = np.degrees(np.arctan2(down[0], down[1]))
@@ -145,6 +145,15 @@ def complete_keypoints(photo: Photo, keypoints: Keypoints) -> tuple[Keypoints, t
     if extent < SMALL_PERSON:
         warnings.append(f"the person spans only {100 * extent:.0f} % of the photo: crop it for more detail")
     return complete, tuple(warnings)
+
+
+def _grouped(notes: tuple[str, ...]) -> str:
+    """Notes "joint: rule" as one line in which every rule comes once."""
+    joints: dict[str, list[str]] = {}
+    for note in notes:
+        joint, rule = note.split(": ")
+        joints.setdefault(rule, []).append(joint)
+    return "; ".join(f"{', '.join(names)} ({rule})" for rule, names in joints.items())
 
 
 def _down(keypoints: Keypoints) -> np.ndarray:

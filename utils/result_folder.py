@@ -30,6 +30,10 @@ class ResultFolder:
         """The contact sheet. It is written last: when it is there, the photo is done."""
         return self.root / SHEETS / f"{name}.png"
 
+    def keypoints(self, name: str) -> Path:
+        """OpenPose-format joints as they were used."""
+        return self.root / "keypoints" / f"{name}_keypoints.json"
+
     def mesh(self, name: str, suffix: str) -> Path:
         """A mesh; suffix without dot."""
         return self.root / MESHES / f"{name}.{suffix}"

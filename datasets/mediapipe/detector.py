@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from datasets.mediapipe.joints import POSE_POINT, joints_from_pose, one_hand_each
-from datasets.mediapipe.landmarks import Pose, find_hand, find_pose_twice
+from datasets.mediapipe.landmarks import Hand, Pose, find_hand, find_pose_twice
 from datasets.mediapipe.networks import Networks
 from datasets.mediapipe.people import find_people, person_region
 from datasets.mediapipe.regions import Pyramid
-from datasets.people import FoundKeypoints, NoPersonError, PersonCutOffError, Photo, choose_person
-from geometry.keypoints import INDEX, Keypoints
+from datasets.people import FoundKeypoints, NoPersonError, PersonCutOffError, Photo, choose_person, complete_keypoints
+from geometry.keypoints import BODY_JOINTS, INDEX, JOINTS, PREDICTED_SCORE, Keypoints
 
-PRESENCE = 0.5
+PRESENCE = 0.9
+"""Of a person in the second look. Whole people have 1.00; motorcycles that the detector took for one reach 0.7."""
 VISIBLE = 0.3
 """Knees and ankles of people cut at the knees have a visibility below 0.05, of whole people above 0.9."""
 OUTSIDE = 0.01
 """Of the photo's longer side: how far outside a joint may lie before it counts as cut off."""
+MOST_LOST = 5
+"""Body joints that may be outside: a hand, or the toes, but not half of the person."""
+LEG_JOINTS = ("left_knee", "right_knee", "left_ankle", "right_ankle")
 SOURCE = "mediapipe"
 
 
@@ -52,7 +57,7 @@ class MediaPipeDetector:
             ModelUnavailableError: the networks cannot be loaded.
         """
         name, pyramid = photo.path.name, Pyramid(photo.rgb)
-        people = find_people(self.networks, pyramid)
+        people = find_people(self.networks, pyramid, everyone=self.person is not None)
         if not people:
             raise NoPersonError(
                 f"{name}: no person found; one who is small in the photo must be cropped, or the joints given in a file"
@@ -64,11 +69,12 @@ class MediaPipeDetector:
             raise NoPersonError(f"{name}: no person found (presence {pose.presence:.2f}, expected {PRESENCE})")
         hands = {side: self._hand(pyramid, pose, side) for side in ("left", "right")}
         joints = joints_from_pose(pose, one_hand_each(pose, hands), self.corrected, SOURCE)
-        warnings = (*warnings, *_check_whole(joints, pose, photo))
+        joints, cut = _judged(joints, pose, photo)
+        warnings = (*warnings, *cut)
         self._last = (photo, joints, pose)
         return FoundKeypoints(joints, warnings)
 
-    def _hand(self, pyramid: Pyramid, pose: Pose, side: str):
+    def _hand(self, pyramid: Pyramid, pose: Pose, side: str) -> Hand:
         points = (pose.points[POSE_POINT[f"{side}_{name}"]] for name in ("wrist", "index", "pinky"))
         return find_hand(self.networks, pyramid, *points)
 
@@ -76,35 +82,42 @@ class MediaPipeDetector:
         """The person with these joints as the pose network sees it; no work when `keypoints` has just seen the photo.
 
         Args:
-            keypoints: from any source; the shoulders and hips must be present.
+            keypoints: from any source; joints may be missing.
+
+        Raises:
+            PersonCutOffError: too many joints are missing.
         """
         if self._last is not None and self._last[0] is photo and self._last[1] is keypoints:
             return self._last[2]
-        hips = keypoints.xy[[INDEX["left_hip"], INDEX["right_hip"]]].mean(0)
-        shoulders = keypoints.xy[[INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(0)
+        complete, _ = complete_keypoints(photo, keypoints)
+        hips = complete.xy[[INDEX["left_hip"], INDEX["right_hip"]]].mean(0)
+        shoulders = complete.xy[[INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(0)
         up = (shoulders - hips) / max(np.linalg.norm(shoulders - hips), 1e-9)
-        radius = np.linalg.norm(keypoints.xy[keypoints.present] - hips, axis=1).max()
+        radius = np.linalg.norm(complete.xy - hips, axis=1).max()
         return find_pose_twice(self.networks, Pyramid(photo.rgb), person_region(hips + 0.5, hips + 0.5 + radius * up))
 
 
-def _check_whole(joints: Keypoints, pose: Pose, photo: Photo) -> tuple[str, ...]:
-    """Warnings about joints outside the photo.
+def _judged(joints: Keypoints, pose: Pose, photo: Photo) -> tuple[Keypoints, tuple[str, ...]]:
+    """Joints outside the photo marked as predicted, and the warning about them.
 
     Raises:
-        PersonCutOffError: both of a pair of joints that 2K2K cannot do without are outside, or not to be seen.
+        PersonCutOffError: many joints, or both of a pair that 2K2K cannot do without, are outside or not to be seen.
     """
-    margin = OUTSIDE * max(photo.size)
     beyond = np.maximum(-joints.xy, joints.xy - (np.array(photo.size) - 1)).max(axis=1)
-    lost = {name for name, index in INDEX.items() if index < 23 and beyond[index] > margin}
-    hidden = {
-        f"{side}_{joint}"
-        for side in ("left", "right")
-        for joint in ("knee", "ankle")
-        if pose.visibility[POSE_POINT[f"{side}_{joint}"]] < VISIBLE
-    }
+    outside = joints.present & (beyond > OUTSIDE * max(photo.size))
+    lost = {name for name, index in INDEX.items() if outside[index]}
+    lost |= {name for name in LEG_JOINTS if pose.visibility[POSE_POINT[name]] < VISIBLE}
     for joint in ("eye", "shoulder", "hip", "knee", "ankle"):
-        if {f"left_{joint}", f"right_{joint}"} <= lost | hidden:
+        if {f"left_{joint}", f"right_{joint}"} <= lost:
             raise PersonCutOffError(f"{photo.path.name}: both {joint}s are outside the photo, expected a whole person")
-    if not lost | hidden:
-        return ()
-    return ("outside the photo or hidden: " + ", ".join(sorted(lost | hidden, key=INDEX.__getitem__)),)
+    lost_body = [name for name in JOINTS[:BODY_JOINTS] if name in lost]
+    if len(lost_body) > MOST_LOST:
+        raise PersonCutOffError(
+            f"{photo.path.name}: {len(lost_body)} of {BODY_JOINTS} joints are outside it, expected a whole person"
+        )
+    if not lost:
+        return joints, ()
+    score = np.where(outside, np.minimum(joints.score, PREDICTED_SCORE), joints.score)
+    origin = tuple("predicted" if out else word for out, word in zip(outside, joints.origin, strict=True))
+    names = ", ".join(sorted(lost, key=INDEX.__getitem__))
+    return replace(joints, score=score, origin=origin), (f"outside the photo or hidden: {names}",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from datasets.matting import grab_cut, guided_filter, large_components
+from datasets.matting import cut_from_flat, flat_colour, grab_cut, guided_filter, large_components
 from datasets.mediapipe.detector import MediaPipeDetector
 from datasets.mediapipe.landmarks import Pose
 from datasets.mediapipe.networks import INPUT_SIDE
@@ -14,10 +14,22 @@ from datasets.mediapipe.regions import Pyramid, index_affine
 from datasets.people import FoundMask, MaskError, Photo
 from geometry.keypoints import Keypoints
 
-WORKING_SIDE = 1280
-"""Pixels across the person's region in which the mask is sharpened: half of what a person that fills 2048 px has."""
+PRESENCE = 0.5
+"""Below this the network sees nobody where joints from a file say that a person is."""
+WORKING_SIDE = 1024
+"""Pixels across the person's region in which the mask is sharpened; more costs time and gains nothing."""
+WORKING_SIDE_LOW = 512
+"""A smaller person is enlarged to this, because the steps' margins are in pixels."""
+FLAT_FRINGE = 0.3
+"""Share of the surroundings of a person on a flat background that may be something else."""
 SKIRT_WEIGHT, SKIRT_NEAR, SKIRT_FAR = 0.4, 0.02, 0.07
 """Weight of the garment network, and between which distances from the pose mask it fades, in body heights."""
+
+
+def _nearness(coarse: np.ndarray) -> np.ndarray:
+    """(S, S) float32: 1 on the person and near it, falling to 0 at SKIRT_FAR."""
+    away = cv2.distanceTransform((coarse <= 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (len(coarse) / REACH)
+    return np.clip((SKIRT_FAR - away) / (SKIRT_FAR - SKIRT_NEAR), 0, 1)
 
 
 class MediaPipeMask:
@@ -42,7 +54,7 @@ class MediaPipeMask:
         coarse = pose.mask
         if self.with_skirt:
             coarse = self._with_skirt(photo, pose)
-        if not (coarse > 0.5).any():
+        if pose.presence < PRESENCE or not (coarse > 0.5).any():
             raise MaskError(f"{photo.path.name}: the mask network sees nobody at these joints")
         return FoundMask(sharpened(photo.rgb, pose, coarse))
 
@@ -51,9 +63,7 @@ class MediaPipeMask:
         side = INPUT_SIDE["selfie_segmentation"]
         picture = Pyramid(photo.rgb).crop(pose.region, side) / 255.0
         selfie = self.detector.networks.run("selfie_segmentation", picture)[0][0, :, :, 0]
-        away = cv2.distanceTransform((pose.mask <= 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (side / REACH)
-        gate = np.clip((SKIRT_FAR - away) / (SKIRT_FAR - SKIRT_NEAR), 0, 1)
-        return (1 - SKIRT_WEIGHT) * pose.mask + SKIRT_WEIGHT * selfie * gate
+        return (1 - SKIRT_WEIGHT) * pose.mask + SKIRT_WEIGHT * selfie * _nearness(pose.mask)
 
 
 def sharpened(rgb: np.ndarray, pose: Pose, coarse: np.ndarray) -> np.ndarray:
@@ -68,19 +78,29 @@ def sharpened(rgb: np.ndarray, pose: Pose, coarse: np.ndarray) -> np.ndarray:
         (H, W) bool.
     """
     height, width = rgb.shape[:2]
-    photo_from_coarse = pose.region.photo_from_crop(len(coarse))
     corners = pose.region.to_photo(np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=float), 1)
     left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0)), (left + 1, top + 1), (width, height)).astype(int)
-    scale = min(1.0, WORKING_SIDE / pose.region.side)
-    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-    window = cv2.resize(rgb[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-    to_window = np.array([size[0] / (right - left), size[1] / (bottom - top)])[:, None]
-    window_from_coarse = (photo_from_coarse - [[0, 0, left], [0, 0, top]]) * to_window
-    probability = cv2.warpAffine(coarse, index_affine(window_from_coarse), size, flags=cv2.INTER_LINEAR)
-    cut = large_components(grab_cut(window, probability)).astype(np.float32)
-    smooth = guided_filter(window, cut)
+    window, full_size = rgb[top:bottom, left:right], (int(right - left), int(bottom - top))
+
+    def warped(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        affine = pose.region.photo_from_crop(len(values)) - [[0, 0, left], [0, 0, top]]
+        affine = affine * (np.array(size) / full_size)[:, None]
+        return cv2.warpAffine(values, index_affine(affine), size, flags=cv2.INTER_LINEAR)
+
     mask = np.zeros((height, width), bool)
-    full = cv2.resize(smooth, (int(right - left), int(bottom - top)), interpolation=cv2.INTER_LINEAR)
-    mask[top:bottom, left:right] = full > 0.5
+    colour = flat_colour(rgb)
+    if colour is not None:
+        cut, near = cut_from_flat(window, colour, warped(coarse, full_size)), warped(_nearness(coarse), full_size)
+        fringe = (near > 0) & (near < 0.5)
+        # A photo that was padded with one colour has flat borders too, but not around the person.
+        if cut[fringe].mean() < FLAT_FRINGE:
+            mask[top:bottom, left:right] = large_components(cut & (near > 0))
+            return mask
+    scale = np.clip(1.0, WORKING_SIDE_LOW / pose.region.side, WORKING_SIDE / pose.region.side)
+    size = max(1, round(full_size[0] * scale)), max(1, round(full_size[1] * scale))
+    small = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale <= 1 else cv2.INTER_CUBIC)
+    cut = large_components(grab_cut(small, warped(coarse, size))).astype(np.float32)
+    smooth = guided_filter(small, cut)
+    mask[top:bottom, left:right] = cv2.resize(smooth, full_size, interpolation=cv2.INTER_LINEAR) > 0.5
     return mask

@@ -18,6 +18,8 @@ SAME_FACE = 0.3
 """Boxes with a larger intersection over union are the same detection."""
 SAME_PERSON = 0.25
 """Detections whose hips are nearer than this times the larger one's size are the same person."""
+PART = 0.6
+"""A detection inside the circle of a person, of less than this times the person's size, is a part of that person."""
 REACH = 1.25
 """Side of a person's region over the diameter of the circle about the hips that holds the person."""
 
@@ -116,18 +118,36 @@ def _windows(size: tuple[int, int]) -> list[Region]:
     return [Region(np.array([x, y]), side) for y in centres[1] for x in centres[0]]
 
 
-def find_people(networks: Networks, pyramid: Pyramid) -> list[Detection]:
-    """Everyone in the photo, best first; a person of less than a quarter of the photo is looked for in windows."""
+def _is_new(detection: Detection, people: list[Detection]) -> bool:
+    """Is this somebody else than the people that are known?"""
+    for known in people:
+        apart = np.linalg.norm(detection.hips - known.hips)
+        is_part = detection.radius < PART * known.radius and apart < known.radius
+        if is_part or apart < SAME_PERSON * max(detection.radius, known.radius):
+            return False
+    return True
+
+
+def _fits(detection: Detection, window: Region) -> bool:
+    """Does the whole person lie in the window? A part of a larger person seems to reach beyond it."""
+    low, high = detection.box.reshape(2, 2)
+    return bool((low > window.centre - window.side / 2).all() and (high < window.centre + window.side / 2).all())
+
+
+def find_people(networks: Networks, pyramid: Pyramid, everyone: bool) -> list[Detection]:
+    """The people in the photo.
+
+    One look at the whole photo finds those of at least a quarter of it. When that is nobody or several, or `everyone`
+    is asked for, windows are looked at too.
+    """
     width, height = pyramid.size
     found = _look(networks, pyramid, Region(np.array([width, height]) / 2, max(width, height)))
-    if not found:
-        found = [detection for window in _windows(pyramid.size) for detection in _look(networks, pyramid, window)]
+    if everyone or len(found) != 1:
+        parts = [(one, window) for window in _windows(pyramid.size) for one in _look(networks, pyramid, window)]
+        # The whole photo is trusted first: a window may show a part of a person.
+        found += sorted((one for one, window in parts if _fits(one, window)), key=lambda one: -one.score)
     people: list[Detection] = []
-    for detection in sorted(found, key=lambda one: -one.score):
-        apart = [
-            np.linalg.norm(detection.hips - known.hips) > SAME_PERSON * max(detection.radius, known.radius)
-            for known in people
-        ]
-        if all(apart):
+    for detection in found:
+        if _is_new(detection, people):
             people.append(detection)
     return people

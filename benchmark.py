@@ -1,0 +1,118 @@
+"""Time and peak memory of every stage, measured here and now.
+
+python benchmark.py                        all stages
+python benchmark.py --stages forward-fp32 forward-bf16 --repeats 5 --json bench.json
+
+Every stage runs in a process of its own, so that its peak memory is its own: one warm-up, then the repeats. Machines
+drift: compare stages of one run with each other, not with numbers of another day.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from benchmarks.stages import STAGES
+from utils.errors import InputError
+from utils.files import write_text
+
+PACKAGES = ("torch", "numpy", "opencv-python-headless", "open3d", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One stage, timed in its own process."""
+
+    stage: str
+    seconds: list[float]
+    peak_gb: float  # resident memory of the whole process, Python and libraries included
+    rates: dict[str, float]  # what the stage itself counts, such as GFLOP/s
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def measure(stage: str, repeats: int) -> Measured:
+    """Set a stage up, warm it up once, time the repeats. Runs in this process."""
+    work: Callable[[], dict[str, float] | None] = STAGES[stage]()
+    work()
+    seconds, rates = [], {}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        counted = work() or {}
+        seconds.append(time.perf_counter() - start)
+        for name, amount in counted.items():
+            rates.setdefault(name, []).append(amount / seconds[-1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return Measured(stage, seconds, peak, {name: statistics.median(values) for name, values in rates.items()})
+
+
+def measure_apart(stage: str, repeats: int) -> Measured:
+    """`measure` in a fresh process.
+
+    Raises:
+        InputError: the stage failed there; its own message is on stderr.
+    """
+    command = [sys.executable, __file__, "--alone", stage, "--repeats", str(repeats)]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if finished.returncode:
+        raise InputError(f"stage {stage} failed with exit code {finished.returncode}")
+    return Measured(**json.loads(finished.stdout.splitlines()[-1]))
+
+
+def machine() -> dict[str, str]:
+    """Where the numbers come from."""
+    model = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
+    versions = {name: version(name) for name in PACKAGES}
+    return {"cpu": model, "cores": str(os.cpu_count()), "python": platform.python_version(), **versions}
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", help="also write the numbers to this file")
+    parser.add_argument("--alone", choices=STAGES, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    if args.alone:
+        print(json.dumps(asdict(measure(args.alone, args.repeats))))
+        return 0
+    print(", ".join(f"{key} {value}" for key, value in machine().items()))
+    print(f"{'stage':24} {'median s':>9} {'min':>8} {'max':>8} {'peak GB':>8}")
+    results, failed = [], False
+    for stage in args.stages:
+        try:
+            result = measure_apart(stage, args.repeats)
+        except InputError as error:
+            print(f"{stage:24} {error}")
+            failed = True
+            continue
+        rates = "  ".join(f"{name} {value:.3g}" for name, value in result.rates.items())
+        low, high = min(result.seconds), max(result.seconds)
+        print(f"{stage:24} {result.median:9.3f} {low:8.3f} {high:8.3f} {result.peak_gb:8.2f}  {rates}", flush=True)
+        results.append(asdict(result))
+    if args.json:
+        write_text(args.json, json.dumps({"machine": machine(), "stages": results}, indent=1))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""From the points of two depth maps to a closed cloud: the side of the body that neither map sees.
+
+At the rim the surface turns away from the camera, so a map's last pixel still stands 10 to 40 px of depth before the
+other's. Every rim pixel gets a curve along its ray that leaves each map in the direction in which that map's surface
+runs, and turns steadily in between, as a limb does. It stays within a pixel of the silhouette, which is where the
+photo says the body ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from geometry.camera import Camera
+from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
+
+COLOR_INSET_AT_2048 = 3
+"""The rim's own pixels mix the person with the background, so a side takes its colours from this far inside [px]."""
+OUTLINE_SIGMA_AT_2048 = 2.0
+"""Blur [px] under which the stairs of the silhouette's edge become its direction."""
+FLYING_COSINE = 0.2
+"""Of the angle between a normal and the ray (78 deg), below which a pixel away from the rim belongs to no surface."""
+STEEP_RIM_AT_2048 = 6
+"""Pixels this near to the rim [px] are steep by right: a limb turns away there."""
+LARGEST_BULGE = 1.0
+"""How far a curve may stand out of its pixel's centre [px]: the true outline runs somewhere in that range."""
+LONGEST_GAP = 0.05
+"""World units (12 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand before a hip;
+a curve there would be a strut between the two."""
+
+
+def closed_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
+    """The cloud to reconstruct a surface from: both maps without their flying pixels, and the side between them.
+
+    Args:
+        rgb: (R, R, 3) uint8, the photo on the canvas of the maps.
+    """
+    inner = _eroded(sides.silhouette, scaled_count(STEEP_RIM_AT_2048, sides.size))
+    kept = replace(
+        sides, front=_without_flying(sides.front, sides, inner), back=_without_flying(sides.back, sides, inner)
+    )
+    return sides_cloud(kept, rgb) + side_gap_cloud(sides, rgb)
+
+
+def _without_flying(side: Side, sides: Sides, inner: np.ndarray) -> Side:
+    """The side less the pixels away from the rim that are steeper than a surface that the camera can see.
+
+    A network blurs the step from an arm to the body behind it, and the step's pixels float between the two.
+    """
+    facing = abs(np.einsum("hwc,hwc->hw", side.normals, sides.rays))
+    return replace(side, present=side.present & ~(inner & (facing < FLYING_COSINE)))
+
+
+def side_gap_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
+    """The points that `sides_cloud` lacks of a closed surface.
+
+    They are the strip of the back map that its cut took away, and the curves from the front's to the back's rim.
+
+    Args:
+        rgb: (R, R, 3) uint8, the photo on the canvas of the maps.
+    """
+    colors = _inset_colors(sides, rgb)
+    strip = sides.silhouette & ~sides.back.present
+    cut_away = PointCloud(sides.points(sides.back, strip), sides.back.normals[strip], colors[strip])
+    return cut_away + _curves(sides, colors)
+
+
+def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
+    """Cubics from the front to the back map at every pixel of the rim, with points one pixel's width apart."""
+    outwards = _outwards(sides)
+    narrow = sides.back.distance - sides.front.distance <= LONGEST_GAP
+    rim = _rim(sides.silhouette) & outwards.any(axis=-1) & narrow
+    outwards, rays = outwards[rim], sides.rays[rim]
+    pitch = sides.front.distance[rim] / Camera(sides.size).focal
+    start, end = sides.points(sides.front, rim), sides.points(sides.back, rim)
+    gap = sides.back.distance[rim] - sides.front.distance[rim]
+
+    leave = _heading(sides.front.normals[rim], outwards, rays)
+    enter = _heading(sides.back.normals[rim], outwards, rays)
+    # A cubic with tangents of this length is an arc of a circle, whatever the angle between them.
+    half_turn = np.arccos(np.clip(np.einsum("nc,nc->n", leave, enter), -1, 1)) / 2
+    speed = (gap / np.cos(half_turn / 2) ** 2)[:, None]
+    # Half way, a cubic stands out by an eighth of the two tangents' outward parts.
+    limit = (4 * LARGEST_BULGE * pitch)[:, None]
+    leave = _limit_along(speed * leave, outwards, limit)
+    enter = _limit_along(speed * enter, outwards, limit)
+
+    count = np.maximum(np.ceil(gap / pitch).astype(np.int64) - 1, 0)
+    curve = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(curve)) - np.repeat(np.cumsum(count) - count, count)
+    along = ((place + 1) / (count[curve] + 1))[:, None]
+    points, heading = _cubic(start[curve], leave[curve], end[curve], enter[curve], along)
+    normals = np.cross(heading, np.cross(outwards, rays)[curve])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return PointCloud(points, normals.astype(np.float32), colors[rim][curve])
+
+
+def _rim(silhouette: np.ndarray) -> np.ndarray:
+    """(h, w) bool: pixels of the silhouette that touch a pixel outside it, or the window's edge."""
+    return silhouette & ~_eroded(silhouette, 1)
+
+
+def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
+    """(h, w) bool: the mask cut by `times` pixels from its edge, to which the window's edge belongs."""
+    square = np.ones((3, 3), np.uint8)
+    border = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    return cv2.erode(mask.astype(np.uint8), square, iterations=times, **border).astype(bool)
+
+
+def _outwards(sides: Sides) -> np.ndarray:
+    """(h, w, 3) unit directions out of the silhouette, parallel to the image plane; 0 where there is none."""
+    sigma = max(OUTLINE_SIGMA_AT_2048 * sides.size / 2048, 1.0)
+    margin = int(4 * sigma) + 1
+    padded = cv2.copyMakeBorder(
+        sides.silhouette.astype(np.float32), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
+    )
+    down, right = np.gradient(cv2.GaussianBlur(padded, (0, 0), sigma)[margin - 1 : 1 - margin, margin - 1 : 1 - margin])
+    outwards = np.stack([-right, down, np.zeros_like(down)], axis=-1)[1:-1, 1:-1].astype(np.float64)
+    length = np.linalg.norm(outwards, axis=-1, keepdims=True)
+    return np.where(length > 1e-4, outwards / np.maximum(length, 1e-4), 0)
+
+
+def _nearest(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of the mask's nearest pixel, each (h, w); the mask has at least one pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(mask)
+    index = np.zeros(labels.max() + 1, np.int64)
+    index[labels[rows, columns]] = np.arange(len(rows))
+    return rows[index[labels]], columns[index[labels]]
+
+
+def _heading(normals: np.ndarray, outwards: np.ndarray, rays: np.ndarray) -> np.ndarray:
+    """The unit direction in which a surface runs on around the side, in the plane of `outwards` and the ray; (N, 3).
+
+    On the front it runs outwards and away from the camera, on the back inwards and away from the camera.
+    """
+    along_ray = np.maximum(np.einsum("nc,nc->n", normals, outwards), 0)[:, None]
+    along_outwards = -np.einsum("nc,nc->n", normals, rays)[:, None]
+    heading = along_outwards * outwards + along_ray * rays
+    return heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)
+
+
+def _limit_along(vectors: np.ndarray, axis: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Vectors (N, 3) whose part along the unit axis (N, 3) is cut to [-limit, limit], limit (N, 1)."""
+    part = np.einsum("nc,nc->n", vectors, axis)[:, None]
+    return vectors + (np.clip(part, -limit, limit) - part) * axis
+
+
+def _cubic(
+    start: np.ndarray, leave: np.ndarray, end: np.ndarray, enter: np.ndarray, s: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points and derivatives at s in [0, 1] of the cubics from `start` to `end` with the derivatives given there."""
+    chord = end - start
+    points = start + chord * (3 - 2 * s) * s**2 + leave * s * (1 - s) ** 2 + enter * s**2 * (s - 1)
+    slopes = chord * 6 * s * (1 - s) + leave * (1 - s) * (1 - 3 * s) + enter * s * (3 * s - 2)
+    return points, slopes
+
+
+def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8: the photo, where pixels near the rim take the colour of the nearest pixel well inside it."""
+    inner = _eroded(sides.silhouette, scaled_count(COLOR_INSET_AT_2048, sides.size))
+    colors = rgb[sides.window.slices]
+    if not inner.any():
+        return colors
+    rows, columns = _nearest(inner)
+    return colors[rows, columns]

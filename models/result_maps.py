@@ -1,0 +1,77 @@
+"""A forward pass as the pictures of SPEC 9."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, encode_network
+from geometry.normals import normals_from_depth
+from geometry.point_cloud import silhouettes
+from models.digitizer import Digitized, FrontBack
+
+
+def full_depth(result: Digitized, canvas: int) -> FrontBack:
+    """Depth on the whole canvas: (1, 1, R, R) each, the networks' background outside the refiner's window."""
+
+    def placed(values: Tensor, background: float) -> Tensor:
+        whole = torch.full((1, 1, canvas, canvas), background)
+        whole[(..., *result.window.slices)] = values.float().cpu()
+        return whole
+
+    return FrontBack(
+        placed(result.depth.depth.front, FRONT_BACKGROUND), placed(result.depth.depth.back, BACK_BACKGROUND)
+    )
+
+
+def to_picture(stored: Tensor) -> np.ndarray:
+    """(C, H, W) in [0, 1] -> (H, W, 3) uint8 RGB, or (H, W) uint8 for one channel."""
+    values = (stored.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return values.permute(1, 2, 0).contiguous().numpy() if len(values) == 3 else values[0].numpy()
+
+
+def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.ndarray, person: np.ndarray) -> dict:
+    """The pictures of one photo by their place, without suffix.
+
+    Args:
+        result: of a batch of one.
+        depth: (1, 1, R, R) each, as `full_depth` gives it.
+        photo: (R, R, 3) uint8.
+        person: (R, R) bool.
+
+    Returns:
+        place -> uint8 or uint16 array.
+    """
+    size = len(photo)
+    silhouette, _ = silhouettes(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
+    inside = torch.from_numpy(silhouette)
+    alpha = (person * 255).astype(np.uint8)
+    pictures = {
+        f"images/{name}": np.dstack([np.where(person[..., None], photo, 0), alpha]),
+        f"normal_parts/{name}_mask": _mask_picture(result, size),
+        f"normal_parts/{name}_down_mask": to_picture(result.coarse_depth.mask_logits[0].sigmoid()),
+    }
+    coarse = result.coarse_depth.masked
+    coarse_size = coarse.front.shape[-1]
+    coarse_person = (result.coarse_depth.mask_logits[0, 0] > 0).cpu().numpy()
+    for side in ("front", "back"):
+        values = getattr(depth, side)[0, 0]
+        body = torch.where(inside, values, 0.0)[None, None]
+        coarse_values = getattr(coarse, side)[0, 0].cpu().numpy()
+        pictures |= {
+            f"depth/{name}_{side}": encode_network(values.numpy(), size, silhouette),
+            f"cons/{name}_{side}": to_picture(normals_from_depth(body, size)[0]),
+            f"normal/{name}_{side}": to_picture(getattr(result.fused_normals, side)[0]),
+            f"normal_parts/{name}_{side}_down": to_picture(getattr(result.coarse_normals, side)[0]),
+            f"normal_parts/{name}_{side}_down_depth": encode_network(coarse_values, coarse_size, coarse_person),
+        }
+        for kind, maps in result.part_normals.items():
+            pictures[f"normal_parts/{name}_{side}_{kind}"] = to_picture(getattr(maps, side)[0, 0])
+    return pictures
+
+
+def _mask_picture(result: Digitized, size: int) -> np.ndarray:
+    whole = np.zeros((size, size), np.uint8)
+    whole[result.window.slices] = to_picture(result.depth.mask_logits[0].sigmoid())
+    return whole

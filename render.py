@@ -1,0 +1,85 @@
+"""Render scans, or people of our own, to training pairs: pictures, depth and joints from several sides."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datasets.pair_files import write_lists
+from datasets.rendering.sources import open_source
+from datasets.rendering.subject import KEYPOINT_CHOICES, SubjectRenderer
+from utils.batch import run_batch
+from utils.distributed import share, world_size
+from utils.errors import InputError
+from utils.files import locked
+
+YAW_REACH = 30.0
+SMALLEST = 128
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        "--data_path", type=Path, default=Path("data"), help="data folder; pairs go to its PERS/, list/"
+    )
+    parser.add_argument("--data_name", required=True, help="RP, THuman2, 2K2K, Synthetic or a folder of meshes")
+    parser.add_argument("--smpl_model_path", type=Path, help="THuman2's SMPL-X fits; default obj/THuman2/smplx")
+    parser.add_argument("--count", type=int, default=200, help="people of Synthetic")
+    parser.add_argument("--seed", type=int, default=0, help="first person of Synthetic; lights of every set")
+    parser.add_argument("--res", type=int, default=2048, help="width and height of the pictures [px]")
+    sides = parser.add_mutually_exclusive_group()
+    sides.add_argument("--yaws", type=float, nargs="+", help="how far the person is turned [deg]")
+    sides.add_argument("--views", type=int, default=7, help="number of yaws, spread evenly over -30 to 30 deg")
+    parser.add_argument("--keypoints", choices=KEYPOINT_CHOICES, default="auto", help="where the joints come from")
+    parser.add_argument("--ambient_rays", type=int, default=4, help="per pixel, for ambient occlusion; 0 leaves it out")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--overwrite", action="store_true", help="render again what is there")
+    return parser.parse_args(argv)
+
+
+def spread_yaws(views: int) -> tuple[float, ...]:
+    """Yaws [deg] spread evenly over -30 to 30; one view looks straight ahead."""
+    return (0.0,) if views == 1 else tuple(float(yaw) for yaw in np.round(np.linspace(-YAW_REACH, YAW_REACH, views), 2))
+
+
+def _check(args: argparse.Namespace) -> None:
+    limits = {"res": SMALLEST, "views": 1, "count": 1, "jobs": 1, "seed": 0, "ambient_rays": 0}
+    for name, least in limits.items():
+        if getattr(args, name) < least:
+            raise InputError(f"--{name} {getattr(args, name)}, expected {least} or more")
+    if args.res > 2048:
+        raise InputError(f"--res {args.res}, expected at most 2048: the depth files hold no more")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Render; returns the exit code: 1 when a scan failed, 2 when the arguments cannot be used."""
+    args = parse_args(argv)
+    try:
+        _check(args)
+        source = open_source(args.data_path, args.data_name, args.res, args.count, args.seed, args.smpl_model_path)
+        names = share(source.names())
+    except InputError as error:
+        print(f"render.py: {error}", file=sys.stderr)
+        return 2
+    threads = max((os.cpu_count() or 1) // (args.jobs * world_size()), 1)
+    render = SubjectRenderer(
+        args.data_path, source, args.res, tuple(args.yaws or spread_yaws(args.views)), args.seed,
+        args.ambient_rays, threads, args.keypoints, args.overwrite,
+    )  # fmt: skip
+    cv2.setNumThreads(threads)
+    report = run_batch(names, render, render.is_done, title=f"render {source.set_name}", jobs=args.jobs)
+    with locked(args.data_path / "list"):
+        listed = write_lists(args.data_path, source.set_name)
+    report.print_summary("rendered")
+    print(f"{listed} pairs in {args.data_path}/list/{source.set_name}_all.txt, split by subject beside it")
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Turn the closed point clouds of test_model.py into coloured meshes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from utils.batch import run_batch
+from utils.errors import InputError
+from utils.result_folder import CLOSED_CLOUDS, ResultFolder
+
+FORMATS = ("obj", "ply", "glb")
+DEPTHS = range(4, 14)
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--save_path", type=Path, required=True, help="folder of the results of test_model.py")
+    parser.add_argument("--save_name", required=True, help="name of the run in that folder")
+    parser.add_argument("--depth", type=int, default=10, choices=DEPTHS, metavar="4-13", help="of the octree")
+    parser.add_argument("--format", default="obj", choices=FORMATS, help="of the meshes; all carry colours")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="clouds side by side")
+    parser.add_argument("--overwrite", action="store_true", help="do finished ones again")
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f"--jobs {args.jobs}: expected 1 or more")
+    return args
+
+
+def find_clouds(folder: Path) -> list[str]:
+    """Names of the clouds in a folder, sorted.
+
+    Raises:
+        InputError: there is no such folder, or it has no clouds.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, expected the point clouds that test_model.py writes")
+    names = sorted(path.stem for path in folder.glob("*.ply") if not path.name.startswith("."))
+    if not names:
+        raise InputError(f"{folder}: no .ply files, expected the point clouds that test_model.py writes")
+    return names
+
+
+def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: int) -> None:
+    """Read one cloud of a run, write its mesh."""
+    # Open3D takes a second to import: the process that only hands out work does without.
+    from geometry.surface import reconstruct_surface
+    from utils.mesh_files import write_mesh
+    from utils.ply import read_cloud
+
+    path = run.cloud(name, closed=True)
+    cloud = read_cloud(path)
+    try:
+        mesh = reconstruct_surface(cloud, depth, threads)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    write_mesh(run.mesh(name, suffix), mesh)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    run = ResultFolder.of(args.save_path, args.save_name)
+    try:
+        names = find_clouds(run.root / CLOSED_CLOUDS)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report = run_batch(
+        names,
+        partial(
+            mesh_cloud,
+            run=run,
+            depth=args.depth,
+            suffix=args.format,
+            threads=max(1, (os.cpu_count() or 1) // args.jobs),
+        ),
+        is_done=lambda name: not args.overwrite and run.mesh(name, args.format).exists(),
+        title="mesh",
+        jobs=args.jobs,
+    )
+    report.print_summary("meshes written")
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""test_model.py and test_poisson.py as a user runs them: a folder with good and bad photos, twice, and by two ranks."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import test_model
+import test_poisson
+from datasets.openpose import write_keypoints
+from geometry.keypoints import Keypoints
+from tests.conftest import DATA, TINY
+from utils.checkpoint import write_checkpoint
+from utils.config import to_dict
+from utils.files import read_depth_png, write_png
+
+SIZE = 320
+
+
+def standing_figure() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Photo (SIZE, SIZE, 3), mask (SIZE, SIZE) and joints (31, 2): thick limbs drawn between the joints of a person."""
+    from geometry.keypoints import INDEX
+    from utils.contact_sheet import SKELETON
+
+    with np.load(DATA / "keypoints_affines.npz") as golden:
+        joints = golden["DSC02780.keypoints31_2048"][:, :2] * SIZE / 2048
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    for a, b in SKELETON:
+        cv2.line(mask, *(tuple(int(v) for v in joints[INDEX[name]]) for name in (a, b)), 1, 18)
+    torso = [joints[INDEX[n]] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]
+    cv2.fillPoly(mask, [np.round(torso).astype(np.int32)], 1)
+    photo = np.random.default_rng(0).integers(60, 200, (SIZE, SIZE, 3), dtype=np.uint8)
+    return photo, mask.astype(bool), joints
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny_digitizer):
+    """A tiny model whose depths make a body: front before back, everywhere inside the coarse mask."""
+    path = tmp_path / "tiny.pt"
+    weights = tiny_digitizer.state_dict()
+    weights["refiner.steps.2.head.weight"] *= 0.01
+    weights["refiner.steps.2.head.bias"][:] = weights["refiner.steps.2.head.bias"].new_tensor([1.9, 2.1, 1.0])
+    write_checkpoint(path, to_dict(TINY), weights)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    photo, mask, joints = standing_figure()
+    for name in ("anna", "ben"):
+        write_png(folder / f"{name}.png", photo)
+        write_png(folder / f"{name}_mask.png", mask.astype(np.uint8) * 255)
+        keypoints = Keypoints.from_scores(joints, np.full(31, 0.9), "test")
+        write_keypoints(folder / f"{name}_keypoints.json", keypoints)
+    return folder
+
+
+def arguments(photos, checkpoint, tmp_path, *more):
+    return ["--data_path", str(photos), "--load_ckpt", str(checkpoint), "--save_path", str(tmp_path / "results"),
+            "--save_name", "run", "--device", "cpu", *more]  # fmt: skip
+
+
+def written(root):
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def expected_files(name):
+    pictures = [f"{folder}/{name}_{side}.png" for folder in ("depth", "cons", "normal") for side in ("front", "back")]
+    pictures += [f"normal_parts/{name}_{side}_{part}.png" for side in ("front", "back")
+                 for part in ("face", "upper", "arm", "leg", "shoe", "down", "down_depth")]  # fmt: skip
+    return {*pictures, f"normal_parts/{name}_mask.png", f"normal_parts/{name}_down_mask.png", f"images/{name}.png",
+            f"output_plys/{name}.ply", f"output_plys_c/{name}.ply", f"sheets/{name}.png"}  # fmt: skip
+
+
+def test_photos_become_maps_clouds_and_meshes(photos, checkpoint, tmp_path, capsys):
+    assert test_model.main(arguments(photos, checkpoint, tmp_path, "--save_keypoints")) == 0
+    root = tmp_path / "results" / "run"
+    keypoints = {f"keypoints/{name}_keypoints.json" for name in ("anna", "ben")}
+    assert written(root) == expected_files("anna") | expected_files("ben") | keypoints
+    front, back = (read_depth_png(root / f"depth/anna_{side}.png") for side in ("front", "back"))
+    assert front.shape == (TINY.canvas, TINY.canvas)
+    assert ((front > 0) == (back > 0)).all() and (front > 0).any() and (front <= back).all()
+    assert cv2.imread(str(root / "images/anna.png"), cv2.IMREAD_UNCHANGED).shape == (TINY.canvas, TINY.canvas, 4)
+
+    poisson = ["--save_path", str(tmp_path / "results"), "--save_name", "run", "--depth", "6"]
+    assert test_poisson.main([*poisson, "--format", "ply"]) == 0
+    assert {"output_objs/anna.ply", "output_objs/ben.ply"} <= written(root)
+
+    capsys.readouterr()
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 0
+    assert "0 digitized" in capsys.readouterr().out, "finished photos are not done again"
+
+
+def test_bad_photos_are_named_and_the_rest_goes_on(photos, checkpoint, tmp_path, capsys):
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    write_png(photos / "alone.png", np.full((64, 64, 3), 90, np.uint8))
+    (photos / "ben_keypoints.json").write_text('{"people": []}')
+    assert test_model.main(arguments(photos, checkpoint, tmp_path, "--keypoints", "file")) == 1
+    printed = capsys.readouterr()
+    for name in ("broken", "alone", "ben"):
+        assert f"FAILED {name}: " in printed.err
+    assert "1 digitized" in printed.out and "3 failed" in printed.out and "Traceback" not in printed.err
+    assert written(tmp_path / "results" / "run") == expected_files("anna"), "nothing of a bad photo stays"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--load_ckpt", "nowhere.pt"], "nowhere.pt: no such file, expected a checkpoint"),
+        (["--data_path", "nowhere"], "nowhere: no such file or folder, expected photos"),
+        (["--device", "tpu"], "--device tpu: expected auto, cpu, cuda or cuda:n"),
+        (["--device", "cuda:9"], "--device cuda:9"),
+        (["--person", "0"], "person 0"),
+    ],
+)
+def test_a_run_that_cannot_start_says_why(photos, checkpoint, tmp_path, capsys, change, message):
+    assert test_model.main(arguments(photos, checkpoint, tmp_path, *change)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_ranks_share_a_folder(photos, checkpoint, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "test_model.py"]
+    subprocess.run([*command, *arguments(photos, checkpoint, tmp_path)], check=True, capture_output=True, timeout=300)
+    assert written(tmp_path / "results" / "run") == expected_files("anna") | expected_files("ben")

@@ -1,0 +1,61 @@
+"""Photo, mask and joints go to the canvas together; the photo is dimmed as at test."""
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.preprocess import SquareCanvas, photo_for_inference, to_network
+from tests.conftest import DATA
+
+
+@pytest.mark.parametrize("photo", ["000028", "son"])
+def test_joints_land_on_the_canvas_as_the_golden_ones(photo):
+    with np.load(DATA / "keypoints_affines.npz") as golden:
+        canvas = SquareCanvas(*golden[f"{photo}.image_size_hw"], 2048)
+        moved = canvas.points(golden[f"{photo}.keypoints31_raw"][:, :2])
+        np.testing.assert_allclose(moved, golden[f"{photo}.keypoints31_2048"][:, :2], atol=1e-9)
+        np.testing.assert_allclose(canvas.photo_points(moved), golden[f"{photo}.keypoints31_raw"][:, :2], atol=1e-9)
+
+
+@pytest.mark.parametrize(("hw", "pad"), [((4, 7), (1, 0)), ((9, 4), (0, 2)), ((5, 5), (0, 0))])
+def test_the_smaller_half_of_the_padding_comes_first_and_repeats_the_border(hw, pad):
+    photo = np.random.default_rng(0).integers(0, 255, (*hw, 3), dtype=np.uint8)
+    side = max(hw)
+    canvas = SquareCanvas(*hw, side)
+    assert (canvas.top, canvas.left) == pad
+    square = canvas.image(photo)
+    np.testing.assert_array_equal(square[pad[0] : pad[0] + hw[0], pad[1] : pad[1] + hw[1]], photo)
+    np.testing.assert_array_equal(square[0], square[pad[0]])
+    np.testing.assert_array_equal(square[:, -1], square[:, pad[1] + hw[1] - 1])
+    mask = canvas.mask(np.ones(hw, bool))
+    assert mask.sum() == hw[0] * hw[1], "nobody stands on the padding"
+
+
+def test_photo_mask_and_joints_move_alike():
+    photo, mask = np.zeros((300, 200, 3), np.uint8), np.zeros((300, 200), bool)
+    photo[118:123, 58:63], mask[118:123, 58:63] = 255, True
+    canvas = SquareCanvas(300, 200, 512)
+    x, y = canvas.points(np.array([[60.0, 120.0]]))[0]
+    for picture in (canvas.image(photo)[..., 0] > 128, canvas.mask(mask)):
+        rows, columns = np.nonzero(picture)
+        # The joints follow the published rule, without its half-pixel term: up to half a zoomed pixel away.
+        assert abs(rows.mean() - y) < 1 and abs(columns.mean() - x) < 1
+
+
+def test_network_values_span_minus_one_to_one():
+    values = to_network(np.array([[[0, 128, 255]]], np.uint8))[0, :, 0, 0]
+    torch.testing.assert_close(values, torch.tensor([-1.0, 2 * 128 / 255 - 1, 1.0]))
+
+
+def test_the_test_photo_is_cut_out_and_dimmed():
+    """Brightness, contrast and saturation by 0.85 of a grey person: closed form, truncated to 8 bits three times."""
+    rgb = np.full((64, 64, 3), 200, np.uint8)
+    person = np.zeros((64, 64), bool)
+    person[:, :16] = True
+    dimmed = (photo_for_inference(rgb, person) + 1) * 255 / 2
+    bright = 200 * 0.85
+    mean = bright * 16 / 64
+    inside, outside = 0.85 * bright + 0.15 * mean, 0.15 * mean
+    assert dimmed[0, 0, 0, 0].item() == pytest.approx(inside - 1.5, abs=1.51)
+    assert dimmed[0, 0, 0, 63].item() == pytest.approx(outside - 1.5, abs=1.51)
+    assert outside > 5
