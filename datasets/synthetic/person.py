@@ -178,7 +178,9 @@ def _dress(
     for k, (garment, part) in enumerate(zip(outfit, draped, strict=True)):
         dropped = _unseen(part, outfit[k + 1 :], draped[k + 1 :], marks)
         clothes.append(with_lining(part, garment.material.thickness * marks.unit, dropped))
-        collar = make_collar(part, garment.collar, marks, neck) if garment.collar else None
+        # Long hair would hang through a collar that stands or folds.
+        sewn = "rib" if garment.collar and style.curtain > 0.3 else garment.collar
+        collar = make_collar(part, sewn, marks, neck) if sewn else None
         if collar is not None:
             clothes.append(with_lining(collar, 0.002 * marks.unit, np.zeros(len(collar.faces), bool)))
     skin = _skin(model, rest, posed, chart, marks, outfit, shoes)
