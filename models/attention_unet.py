@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.blocks import Encoder, GatedUp, initialise
+from models.blocks import Encoder, GatedUp, Head, initialise
 
 NORMAL_CHANNELS = 6
 """Front normal in channels 0-2, back normal in 3-5."""
@@ -26,7 +26,7 @@ class AttentionUNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(in_channels, widths)
         self.decoder = nn.ModuleList(GatedUp(*channels) for channels in pairwise(reversed(widths)))
-        self.head = nn.Conv2d(widths[0], NORMAL_CHANNELS, kernel_size=1)
+        self.head = Head(widths[0], NORMAL_CHANNELS)
         initialise(self)
         nn.init.constant_(self.head.bias, HEAD_BIAS)
 

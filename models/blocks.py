@@ -57,6 +57,17 @@ class AttentionGate(nn.Module):
         return torch.sigmoid(self.score_norm(self.score_conv(wanted))) * skip
 
 
+class Head(nn.Conv2d):
+    """The last 1x1 convolution of a network, never autocast: 16 bits cannot hold depth to a millimetre."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class GatedUp(nn.Module):
     """One decoder step: upsample, gate the skip with the result, merge both.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention_unet import NORMAL_CHANNELS
-from models.blocks import Encoder, GatedUp, initialise
+from models.blocks import Encoder, GatedUp, Head, initialise
 
 DEPTH_CHANNELS = 3
 """Front depth, back depth, mask logit."""
@@ -28,7 +28,7 @@ class DualEncoderUNet(nn.Module):
         self.normal_encoder = Encoder(NORMAL_CHANNELS, widths)
         joined = [2 * width for width in reversed(widths)]
         self.decoder = nn.ModuleList(GatedUp(*channels) for channels in pairwise(joined))
-        self.head = nn.Conv2d(joined[-1], DEPTH_CHANNELS, kernel_size=1)
+        self.head = Head(joined[-1], DEPTH_CHANNELS)
         initialise(self)
 
     def forward(self, image: Tensor, normals: Tensor) -> Tensor:

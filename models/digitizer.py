@@ -75,14 +75,20 @@ class Poses:
 
 
 @dataclass(frozen=True)
-class Digitized:
-    """Everything one forward pass makes, R x R canvas, r = R / 8."""
+class Guides:
+    """What phase 1 learns, and the refiner works from; R x R canvas, r = R / 8."""
 
     coarse_normals: FrontBack  # (B, 3, r, r) stored normals
     coarse_depth: DepthMaps  # (B, 1, r, r)
     part_normals: dict[str, FrontBack]  # kind -> (B, n, 3, h, w) stored normals, n crops in part order
     fused_normals: FrontBack  # (B, 3, R, R) stored normals, 0 where no part is
     covered: Tensor  # (B, 1, R, R) bool, where some part is
+
+
+@dataclass(frozen=True)
+class Digitized(Guides):
+    """Everything one forward pass makes."""
+
     depth: DepthMaps  # (B, 1, h, w) on `window`
     window: Window  # of the canvas, on which the refiner ran
 
@@ -131,13 +137,12 @@ class Digitizer(nn.Module):
             for part in indices_of(kind)
         ]
 
-    def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
-        """The whole road for one or more photos. Meant for inference: training walks it network by network.
+    def guides(self, photo: Tensor, poses: Poses) -> Guides:
+        """All but the refiner; meant for inference: training walks the networks one by one.
 
         Args:
             photo: (B, 3, R, R) RGB in [-1, 1].
             poses: of the twelve parts.
-            window: where full-resolution depth is wanted; the whole canvas when None.
         """
         small = self.shrink(photo)
         coarse_normals = self.coarse_normals(small)
@@ -152,14 +157,23 @@ class Digitizer(nn.Module):
         del enlarged
 
         fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas)
-        window = window or Window.full(self.canvas)
-        depth = DepthMaps.of(self.refiner(coarse_depth.masked.stacked, fused, window))
-        return Digitized(
+        return Guides(
             FrontBack.split(coarse_normals),
             coarse_depth,
             {name: FrontBack(maps[:, :, :3], maps[:, :, 3:]) for name, maps in part_normals.items()},
             FrontBack.split(fused),
             covered,
-            depth,
-            window,
         )
+
+    def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
+        """The whole road for one or more photos.
+
+        Args:
+            photo: (B, 3, R, R) RGB in [-1, 1].
+            poses: of the twelve parts.
+            window: where full-resolution depth is wanted; the whole canvas when None.
+        """
+        guides = self.guides(photo, poses)
+        window = window or Window.full(self.canvas)
+        depth = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused_normals.stacked, window))
+        return Digitized(**vars(guides), depth=depth, window=window)

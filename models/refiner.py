@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from geometry.window import Window
 from models.attention_unet import NORMAL_CHANNELS
-from models.blocks import ConvBlock, ConvNormReLU, UpConv, initialise
+from models.blocks import ConvBlock, ConvNormReLU, Head, UpConv, initialise
 from models.coarse_depth import DEPTH_CHANNELS
 
 STEPS = 3
@@ -41,7 +41,7 @@ class RefinerStep(nn.Module):
         self.up = UpConv(in_channels, width)
         self.normals = ConvNormReLU(NORMAL_CHANNELS, width)
         self.merge = ConvBlock(2 * width, 2 * width)
-        self.head = nn.Conv2d(2 * width, out_channels, kernel_size=1)
+        self.head = Head(2 * width, out_channels)
 
     def forward(self, depth: Tensor, normals: Tensor) -> Tensor:
         return self.head(self.merge(torch.cat([self.up(depth), self.normals(normals)], dim=1)))

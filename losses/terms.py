@@ -1,0 +1,76 @@
+"""The four losses, each for front and back together (SPEC 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pytorch_msssim import ssim
+from torch import Tensor
+from torch.nn import functional as F
+
+from geometry.normals import normals_from_depth
+from losses.targets import depth_target
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each term counts; the defaults are the paper's."""
+
+    normals: float = 0.5  # of what follows: L1 and SSIM of normals
+    normals_l1: float = 0.85
+    normals_ssim: float = 0.15
+    depth: float = 0.85
+    consistency: float = 0.15  # normals of the predicted depth
+    mask: float = 1.0
+
+
+def normal_loss(predicted: Tensor, target: Tensor, weights: LossWeights, crops: int = 1) -> Tensor:
+    """L1 and SSIM of stored normals: L1 summed over a sample's crops, SSIM their mean, both the mean over samples.
+
+    Args:
+        predicted, target: (crops B, 6, H, W), front and back.
+    """
+    loss = predicted.new_zeros(())
+    for side, truth in zip(predicted.float().split(3, dim=1), target.split(3, dim=1), strict=True):
+        likeness = ssim(side, truth, data_range=1, win_size=5, win_sigma=1.5, nonnegative_ssim=True)
+        loss = loss + weights.normals_l1 * crops * F.l1_loss(side, truth) + weights.normals_ssim * (1 - likeness)
+    return weights.normals * loss
+
+
+def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
+    """Smooth L1 of network depth, background included.
+
+    Args:
+        predicted: (B, 2, H, W) after ReLU6.
+        target: (B, 2, H, W), 0 where nobody is.
+    """
+    truth = depth_target(target)
+    return weights.depth * sum(F.smooth_l1_loss(predicted[:, side], truth[:, side]) for side in (0, 1))
+
+
+def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: LossWeights) -> Tensor:
+    """Smooth L1 between the stored normals of both depths, on the person, as a mean over all pixels.
+
+    Args:
+        predicted, target: (B, 2, H, W) network depth; the target is 0 where nobody is.
+        canvas: side of the full canvas [px].
+    """
+    loss = predicted.new_zeros(())
+    for side, truth in zip(predicted.split(1, dim=1), target.split(1, dim=1), strict=True):
+        person = (truth > 0).to(side.dtype)
+        with torch.no_grad():
+            wanted = normals_from_depth(truth, canvas) * person
+        loss = loss + F.smooth_l1_loss(normals_from_depth(side, canvas) * person, wanted)
+    return weights.consistency * loss
+
+
+def mask_loss(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
+    """Binary cross-entropy of the silhouette, on logits, once (SPEC 11).
+
+    Args:
+        logits: (B, 1, H, W).
+        target: (B, 2, H, W) network depth, 0 where nobody is.
+    """
+    person = (target[:, :1] > 0).to(logits.dtype)
+    return weights.mask * F.binary_cross_entropy_with_logits(logits, person)

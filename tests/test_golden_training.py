@@ -1,0 +1,90 @@
+"""One full-size training step of each phase against the official numbers (SPEC 7 and 12): minutes, and 10 GB."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.training_pairs import Sample
+from losses.objective import depth_terms
+from losses.terms import LossWeights
+from models.build import load_digitizer
+from models.fast import accelerate
+from tests.conftest import DATA
+from training.steps import FirstPhase, Outcome, SecondPhase, guide_terms
+from training.validation import predict
+from utils.official_names import layer_names
+
+CANVAS = 2048
+KINDS = {"N": ("normals",), "D": ("depth",), "C": ("consistency",)}
+
+
+def as_is(loss: torch.Tensor) -> torch.Tensor:
+    return loss
+
+
+def sums(terms: dict[str, torch.Tensor]) -> list[float]:
+    """N, D, C."""
+    return [sum(float(t) for name, t in terms.items() if name.split("/")[0] in kind) for kind in KINDS.values()]
+
+
+@pytest.fixture
+def golden(golden_modules, tmp_path):
+    """The model with golden weights, and the batch behind the golden numbers."""
+    inputs, weights = golden_modules
+    torch.save({"model_state_dict": weights.official_state_dict()}, tmp_path / "golden.pth.tar")
+    model = load_digitizer(tmp_path / "golden.pth.tar").to(memory_format=torch.channels_last)
+    with np.load(DATA / "keypoints_affines.npz") as poses:
+        part_from_canvas, canvas_from_part = (
+            torch.from_numpy(poses[name])[None] for name in ("000028.affine", "000028.affine_inverse")
+        )
+    return model, Sample(inputs.image(), torch.cat(inputs.depth(), 1), part_from_canvas, canvas_from_part)
+
+
+def check_step(outcome: Outcome, networks: dict[str, torch.nn.Module], phase: int) -> None:
+    """Loss terms, gradient norms of every network, and some gradients."""
+    official = {ours: theirs for theirs, ours in layer_names().items()}
+    with np.load(DATA / "train_step.npz") as step:
+        np.testing.assert_allclose(sums(outcome.terms), step[f"phase{phase}.N_D_C"], rtol=1e-3)
+        for name, network in networks.items():
+            prefix = name if name in ("coarse_normals", "coarse_depth", "refiner") else f"part_networks.{name}"
+            layers = {
+                key: official[f"{prefix}.{key}"] for key, layer in network.named_modules() if hasattr(layer, "weight")
+            }
+            norm = torch.nn.utils.get_total_norm([p.grad for p in network.parameters()])
+            theirs = next(iter(layers.values())).split(".")[0]
+            np.testing.assert_allclose(norm, step[f"phase{phase}.gradient_norm.{theirs}"], rtol=1e-3, err_msg=name)
+            for key, layer in layers.items():
+                wanted = f"phase{phase}.gradient.{layer}.weight"
+                if wanted in step:
+                    gradient = network.get_submodule(key).weight.grad
+                    np.testing.assert_allclose(gradient, step[wanted], atol=1e-3 * np.abs(step[wanted]).max())
+
+
+def test_loss_terms_equal_the_official_ones(golden):
+    model, batch = golden
+    fast = accelerate(model.eval())
+    with torch.no_grad():
+        prediction = predict(fast, batch, phase=2)
+        first = guide_terms(prediction.guides, batch, CANVAS, LossWeights())
+        second = depth_terms("full", prediction.depth, batch.depth, CANVAS, LossWeights())
+    with np.load(DATA / "losses.npz") as losses:
+        np.testing.assert_allclose(sums(first), losses["phase1"][1:4], rtol=1e-5)
+        np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)
+
+
+def test_a_step_of_phase_1_has_the_official_losses_and_gradients(golden):
+    model, batch = golden
+    phase = FirstPhase(model, LossWeights(mask=0.0), nullcontext)
+    phase.train()
+    check_step(phase.run(batch, as_is), phase.networks, phase=1)
+
+
+def test_a_step_of_phase_2_has_the_official_losses_and_gradients(golden):
+    model, batch = golden
+    phase = SecondPhase(model, LossWeights(mask=0.0), nullcontext, recompute=True)
+    phase.train()
+    check_step(phase.run(batch, as_is), phase.networks, phase=2)

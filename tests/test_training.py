@@ -1,0 +1,173 @@
+"""train.py end to end on people made of balls: both phases, killed and resumed, in two processes, with broken data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from models.build import load_digitizer
+from tests import balls_people
+from training.reports import read_metrics
+from utils.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).parents[1]
+SMOKE = ["--config", str(ROOT / "configs/smoke.yaml")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Bits depend on how sums are split among threads; one thread is also faster for sizes this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("people")
+    balls_people.make(root, 128, train=4, validation=1)
+    return root
+
+
+def train(*arguments: object) -> int:
+    from train import main
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return main([*SMOKE, *map(str, arguments)])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def start(*arguments: object, ranks: int = 1) -> subprocess.Popen:
+    """The same in a process of its own, or in several."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks > 1 else []
+    command = [sys.executable, *launcher, "train.py", *SMOKE, *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
+    """Until the run has logged a step and saved it."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        steps = [line["step"] for line in read_metrics(folder)]
+        if steps and max(steps) > step and (folder / "last.pt").is_file():
+            return
+        time.sleep(0.05)
+    raise AssertionError(process.stdout.read().decode() if process.poll() is not None else "too slow")
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / "last.pt").weights
+
+
+def test_both_phases_end_to_end(people, tmp_path, capsys):
+    first, second = tmp_path / "phase1", tmp_path / "phase2"
+    assert train("--data_path", people, "--phase", 1, "--save_path", first) == 0
+    assert train("--data_path", people, "--phase", 2, "--save_path", second, "--load_ckpt", first / "best.pt") == 0
+    for folder in (first, second):
+        lines = read_metrics(folder)
+        assert [line["step"] for line in lines if line["kind"] == "train"] == [1, 2]
+        validation = [line for line in lines if line["kind"] == "validation"]
+        assert {"normal_front_deg", "normal_back_deg", "depth_front_mm", "depth_back_mm"} < validation[0].keys()
+        assert 0 <= validation[0]["mask_iou_percent"] <= 100
+        for picture in ("panels/epoch_001.png", "curves.png"):
+            assert cv2.imread(str(folder / picture)).std() > 10
+        assert list((folder / "tensorboard").iterdir())
+    frozen, trained = weights_of(first), weights_of(second)
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in frozen.items())
+    assert load_digitizer(second / "best.pt").refiner is not None
+    # A folder that holds a run is not overwritten.
+    assert train("--data_path", people, "--phase", 1, "--save_path", first) == 1
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):
+    """Stopped by SIGTERM, then by SIGKILL, then finished: in the middle of epochs of two steps."""
+    arguments = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=4", "--set", "run.save_minutes=0"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(*arguments, "--save_path", whole) == 0
+
+    process = start(*arguments, "--save_path", parts)
+    wait_for_step(parts, 0, process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, output.decode()
+    assert b"Traceback" not in output and b"--resume goes on" in output
+    stopped_at = read_checkpoint(parts / "last.pt").extra["training"]["progress"]["step"]
+    assert 0 < stopped_at < 7
+
+    process = start(*arguments, "--save_path", parts, "--resume")
+    wait_for_step(parts, stopped_at, process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert train(*arguments, "--save_path", parts, "--resume") == 0
+
+    expected, found = weights_of(whole), weights_of(parts)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    untimed = [
+        [{k: v for k, v in line.items() if not k.endswith("_seconds")} for line in read_metrics(folder)]
+        for folder in (whole, parts)
+    ]
+    assert untimed[0] == untimed[1]
+
+
+def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):
+    """Exactly so with BatchNorm statistics over both, which is what makes them one batch."""
+    shared = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=2"]
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert train(*shared, "--batch_size", 2, "--save_path", alone) == 0
+    synchronised = ["--batch_size", 1, "--set", "compute.sync_batchnorm=true", "--save_path", together]
+    process = start(*shared, *synchronised, ranks=2)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output.decode()
+    losses = [
+        [line["loss"] for line in read_metrics(folder) if line["kind"] == kind]
+        for kind in ("train", "validation")
+        for folder in (alone, together)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[3] == pytest.approx(losses[2], rel=1e-3)
+
+
+def test_accumulation_clipping_and_16_bits_run(people, tmp_path):
+    options = ("phase1.accumulate=2", "phase1.batch_size=1", "phase1.clip_norm=0.1", "phase1.precision=bf16")
+    sets = [part for option in options for part in ("--set", option)]
+    assert train("--data_path", people, "--phase", 1, "--save_path", tmp_path / "run", *sets) == 0
+    assert len(read_metrics(tmp_path / "run")) == 3
+
+
+def test_dead_normals_stop_the_training(people, tmp_path, capsys):
+    """A learning rate that throws the weights far away leaves black normals behind."""
+    options = ("phase1.learning_rate=1000", "phase1.epochs=4", "run.dead_after=6")
+    sets = [part for option in options for part in ("--set", option)]
+    assert train("--data_path", people, "--phase", 1, "--save_path", tmp_path / "run", *sets) == 1
+    error = capsys.readouterr().err
+    assert "after 6 steps" in error and "run.seed" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--phase", 2], "expected --load_ckpt"),
+        (["--phase", 1, "--set", "run.sead=1"], "unknown key 'sead'"),
+        (["--phase", 1, "--set", "data.train=[nowhere]"], "nowhere.txt"),
+        (["--phase", 1, "--set", "model.canvas=256"], "128 x 128 px, expected model.canvas = 256"),
+        (["--phase", 1, "--batch_size", 8], "4 training samples, expected at least 8"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line(people, tmp_path, capsys, arguments, message):
+    assert train("--data_path", people, "--save_path", tmp_path / "run", *arguments) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and message in error

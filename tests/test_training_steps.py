@@ -1,0 +1,223 @@
+"""One step: networks one by one give the gradients of the whole, recomputing changes nothing, guards speak."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from datasets.training_pairs import Sample, TrainingPairs, read_lists
+from geometry.parts import KINDS, indices_of
+from geometry.window import Window
+from losses.objective import depth_terms, normal_terms
+from losses.targets import both_normals, coarse_of, crops_of
+from losses.terms import LossWeights
+from models.build import build_digitizer
+from models.digitizer import DepthMaps, Digitizer
+from tests import balls_people
+from tests.conftest import TINY
+from training.guards import DeadNormalsGuard, NonFiniteGuard, TrainingFailed, refuse_dead_normals
+from training.order import BatchOrder
+from training.recompute import refine_recomputed, up_convolution
+from training.steps import FirstPhase, SecondPhase, person_window, poses_of
+
+WEIGHTS = LossWeights()
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory) -> Sample:
+    root = tmp_path_factory.mktemp("people")
+    balls_people.make(root, TINY.canvas, train=2, validation=1)
+    pairs = TrainingPairs(root, read_lists(root, ["Synthetic_train"]), TINY.canvas, None, seed=0)
+    return Sample.stack([pairs[(0, position)] for position in range(2)])
+
+
+def fresh() -> Digitizer:
+    torch.manual_seed(3)
+    return build_digitizer(TINY)
+
+
+def gradients(networks: dict[str, nn.Module]) -> dict[str, torch.Tensor]:
+    """Of all parameters but the biases that a BatchNorm takes away again: theirs is 0 and rounding."""
+    return {
+        f"{name}.{key}": parameter.grad.clone()
+        for name, network in networks.items()
+        for key, parameter in network.named_parameters()
+        if not (key.endswith("conv.bias") or key.endswith("_conv.bias"))
+    }
+
+
+def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: buffer.clone() for name, buffer in model.named_buffers()}
+
+
+def joint_step(model: Digitizer, batch: Sample) -> torch.Tensor:
+    """Phase 1 with one backward pass over everything: the definition that the cheap order must reproduce."""
+    model.train()
+    small, coarse = model.shrink(batch.photo), coarse_of(batch.depth)
+    normals = model.coarse_normals(small)
+    depth = DepthMaps.of(model.coarse_depth(small, normals))
+    terms = depth_terms("coarse", depth, coarse, model.canvas, WEIGHTS)
+    terms |= normal_terms("coarse", normals, both_normals(coarse, model.canvas), WEIGHTS)
+    enlarged, target = model.enlarge(normals.detach()), both_normals(batch.depth, model.canvas)
+    for kind in KINDS:
+        crops = torch.cat(model.part_inputs(kind, batch.photo, enlarged, poses_of(batch)))
+        predicted = model.part_networks[kind.name](crops)
+        truth = crops_of(kind, target, batch.canvas_from_part)
+        terms |= normal_terms(kind.name, predicted, truth, WEIGHTS, crops=len(indices_of(kind)))
+    loss = sum(terms.values())
+    loss.backward()
+    return loss.detach()
+
+
+def close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], share: float = 1e-4) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        largest = float(theirs[name].abs().max())
+        assert float((tensor - theirs[name]).abs().max()) <= share * largest + 1e-7, name
+
+
+def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
+    whole, stepwise = fresh(), fresh()
+    loss = joint_step(whole, batch)
+    phase = FirstPhase(stepwise, WEIGHTS, nullcontext)
+    phase.train()
+    outcome = phase.run(batch, lambda loss: loss)
+    torch.testing.assert_close(sum(outcome.terms.values()), loss, rtol=1e-5, atol=0)
+    reference = FirstPhase(whole, WEIGHTS, nullcontext).networks
+    close(gradients(phase.networks), gradients(reference))
+    close(statistics(stepwise), statistics(whole))
+
+
+def test_two_batches_accumulate_to_the_mean_of_their_gradients(batch):
+    model = fresh()
+    phase = FirstPhase(model, WEIGHTS, nullcontext)
+    singles = [Sample.stack([part]) for part in split(batch)]
+    each = []
+    for single in singles:
+        model.zero_grad()
+        phase.train()
+        phase.run(single, lambda loss: loss)
+        each.append(gradients(phase.networks))
+    model.zero_grad()
+    for single in singles:
+        phase.run(single, lambda loss: loss / 2)
+    mean = {name: (each[0][name] + each[1][name]) / 2 for name in each[0]}
+    close(gradients(phase.networks), mean)
+
+
+def split(batch: Sample) -> list[Sample]:
+    names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
+    return [Sample(*(getattr(batch, name)[index] for name in names)) for index in range(len(batch.photo))]
+
+
+@pytest.mark.parametrize("window", [None, Window(40, 200, 64, 160)])
+def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics(window):
+    generator = torch.Generator().manual_seed(0)
+    # In double precision, so that rounding cannot hide behind a tolerance.
+    coarse = torch.rand(2, 2, 32, 32, generator=generator, dtype=torch.double) * 4
+    normals = torch.rand(2, 6, 256, 256, generator=generator, dtype=torch.double)
+    results = []
+    for forward in (lambda r: r(coarse, normals, window), lambda r: refine_recomputed(r, coarse, normals, window)):
+        refiner = fresh().refiner.double().train()
+        out = forward(refiner)
+        out.square().mean().backward()
+        results.append((out.detach(), gradients({"refiner": refiner}), statistics(refiner)))
+    torch.testing.assert_close(results[0][0], results[1][0])
+    close(results[1][1], results[0][1], share=1e-7)
+    close(results[1][2], results[0][2], share=1e-9)
+
+
+def test_up_convolution_on_the_low_grid_is_the_same_convolution():
+    up = fresh().refiner.steps[1].up.double()
+    x = torch.randn(1, up.conv.in_channels, 5, 7, dtype=torch.double, requires_grad=True)
+    plain = up.conv(nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(up_convolution(up, x), plain)
+    wanted = torch.autograd.grad(plain.square().sum(), x)
+    torch.testing.assert_close(torch.autograd.grad(up_convolution(up, x).square().sum(), x), wanted)
+
+
+def test_phase_2_leaves_phase_1_as_it_is(batch):
+    """Neither weights nor BatchNorm statistics of frozen networks move; the refiner's gradient is there."""
+    model = fresh()
+    phase = SecondPhase(model, WEIGHTS, nullcontext)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    phase.train()
+    phase.run(batch, lambda loss: loss)
+    for name, tensor in model.state_dict().items():
+        moved = not torch.equal(tensor, before[name])
+        assert moved == (name.startswith("refiner.") and ("running" in name or "tracked" in name)), name
+    assert all(p.grad is None for n, p in model.named_parameters() if not n.startswith("refiner."))
+    assert all(p.grad is not None for p in model.refiner.parameters())
+
+
+def test_the_persons_window_holds_every_person(batch):
+    window = person_window(batch.depth)
+    inside = torch.zeros(TINY.canvas, TINY.canvas, dtype=torch.bool)
+    inside[window.slices] = True
+    assert not ((batch.depth[:, 0] > 0).any(0) & ~inside).any()
+    assert window.width < TINY.canvas
+
+
+def test_bf16_gives_nearly_the_same_loss(batch):
+    losses = []
+    for autocast in (nullcontext, lambda: torch.autocast("cpu", dtype=torch.bfloat16)):
+        phase = FirstPhase(fresh(), WEIGHTS, autocast)
+        phase.train()
+        outcome = phase.run(batch, lambda loss: loss)
+        losses.append(float(sum(outcome.terms.values())))
+        assert all(parameter.grad.dtype == torch.float32 for parameter in phase.model.coarse_depth.parameters())
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
+
+
+def test_a_fresh_network_is_alive_and_a_dead_one_is_named(batch):
+    model = fresh()
+    nn.init.constant_(model.part_networks["leg"].head.bias, -10.0)
+    phase = FirstPhase(model, WEIGHTS, nullcontext)
+    phase.train()
+    normals = phase.run(batch, lambda loss: loss).normals
+    guard = DeadNormalsGuard(after=300)
+    guard.check(299, normals)
+    with pytest.raises(TrainingFailed, match="leg: the front normals are black after 300 steps"):
+        guard.check(300, normals)
+    refuse_dead_normals({name: maps for name, maps in normals.items() if name != "leg"}, "at the start")
+    with pytest.raises(TrainingFailed, match="shoe: the back normals are constant"):
+        constant = torch.cat([torch.rand(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.4)], dim=1)
+        refuse_dead_normals({"shoe": constant}, "at the start")
+
+
+def test_ten_steps_running_that_are_not_finite_end_the_training():
+    guard = NonFiniteGuard(limit=10)
+    terms = {"normals/face": torch.tensor(float("nan")), "normals/arm": torch.tensor(1.0)}
+    gradients = {"face.head.weight": torch.tensor([float("nan")]), "arm.head.weight": torch.tensor([0.0])}
+    for step in range(9):
+        guard.failed(step, terms, gradients)
+    guard.passed()
+    for step in range(9):
+        guard.failed(step, terms, gradients)
+    assert guard.skipped == 18
+    with pytest.raises(TrainingFailed, match="loss normals/face, gradient of face: not finite for 10 steps"):
+        guard.failed(9, terms, gradients)
+
+
+def test_order_visits_everybody_once_per_epoch_and_goes_on_anywhere():
+    order = BatchOrder(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1)
+    batches = list(order)
+    assert len(batches) == len(order) == 3 * order.steps_per_epoch * 2
+    for epoch in range(3):
+        seen = [position for batch in batches for e, position in batch if e == epoch]
+        assert len(seen) == len(set(seen)) == 8
+    later = list(BatchOrder(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1, first_step=3))
+    assert later == batches[6:]
+
+
+def test_ranks_share_the_batches_of_one_process(monkeypatch):
+    alone = list(BatchOrder(samples=16, batch_size=4, accumulate=1, epochs=2, seed=1))
+    shares = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for number in ("0", "1"):
+        monkeypatch.setenv("RANK", number)
+        shares.append(list(BatchOrder(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
+    assert [a + b for a, b in zip(*shares, strict=True)] == alone
+    np.testing.assert_equal(len(alone), 8)

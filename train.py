@@ -1,0 +1,65 @@
+"""Train the model: phase 1 learns normals and coarse depth, phase 2 the refiner on top.
+
+python train.py --data_path ./data --phase 1 --config configs/small.yaml
+python train.py --data_path ./data --phase 2 --config configs/small.yaml --load_ckpt checkpoints/small_phase1/best.pt
+torchrun --nproc_per_node=4 train.py --data_path ./data --phase 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.guards import TrainingFailed
+from training.loop import Trainer
+from training.settings import Settings
+from utils.config import build_config, override, read_yaml
+from utils.errors import InputError
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data_path", type=Path, default=Path("data"), help="data folder in the official layout")
+    parser.add_argument("--phase", type=int, choices=(1, 2), required=True)
+    parser.add_argument("--config", type=Path, default=Path("configs/paper.yaml"))
+    parser.add_argument("--batch_size", type=int, help="per process; the config's when left out")
+    parser.add_argument("--load_ckpt", type=Path, help="weights to start from; phase 2 needs those of phase 1")
+    parser.add_argument("--save_path", type=Path, help="folder of the run (checkpoints/{config}_phase{phase})")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --save_path, if there is one")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the config, such as run.seed=1"
+    )
+    return parser.parse_args(argv)
+
+
+def read_settings(args: argparse.Namespace) -> Settings:
+    """The config file with the command line's changes.
+
+    Raises:
+        InputError: names the key.
+    """
+    changes = list(args.set)
+    if args.batch_size is not None:
+        changes.append(f"phase{args.phase}.batch_size={args.batch_size}")
+    return build_config(Settings, override(read_yaml(args.config), changes), str(args.config))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 finished, 1 failed, 128 + the signal's number when stopped."""
+    args = parse_args(argv)
+    folder = args.save_path or Path("checkpoints") / f"{args.config.stem}_phase{args.phase}"
+    try:
+        trainer = Trainer(read_settings(args), args.phase, args.data_path, folder, args.load_ckpt, args.resume)
+        code = trainer.run()
+    except (InputError, TrainingFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    state = "finished" if code == 0 else "stopped, --resume goes on"
+    print(f"{folder}: {state} at step {trainer.progress.step}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

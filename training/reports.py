@@ -1,0 +1,113 @@
+"""What a run leaves for people to look at: metrics.jsonl, TensorBoard, panels and the picture of the loss curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+
+from utils.files import atomic_path, write_png, write_text
+
+METRICS = "metrics.jsonl"
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run so far; a last line that a crash cut short is left out."""
+    path, lines = folder / METRICS, []
+    if path.is_file():
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+class Reports:
+    """Writes the reports of one run. Lines after `step` are of a past that did not last, and are dropped.
+
+    Args:
+        folder: of the run.
+        step: at which the run starts or goes on.
+        active: False in all processes but one, where every call does nothing.
+    """
+
+    def __init__(self, folder: Path, step: int, active: bool) -> None:
+        self.folder = folder
+        self.active = active
+        if not active:
+            return
+        kept = [line for line in read_metrics(folder) if line["step"] <= step]
+        write_text(folder / METRICS, "".join(f"{json.dumps(line)}\n" for line in kept))
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def add(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """One line.
+
+        Args:
+            kind: "train" or "validation".
+            step: of the optimiser, done.
+        """
+        if not self.active:
+            return
+        line = {"kind": kind, "step": step} | {k: _short(v) for k, v in values.items()}
+        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(line)}\n")
+        for name, value in values.items():
+            self.board.add_scalar(f"{kind}/{name}", value, step)
+
+    def picture(self, step: int, epoch: int, sheet: np.ndarray) -> None:
+        """The panel of a validation: panels/epoch_003.png."""
+        if self.active:
+            write_png(self.folder / "panels" / f"epoch_{epoch:03d}.png", sheet)
+            self.board.add_image("validation", sheet, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Draw the curves of the whole run."""
+        if self.active:
+            self.board.close()
+            draw_curves(self.folder)
+
+
+def _short(value: float) -> float | None:
+    """Six digits; JSON knows no NaN."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def _series(lines: list[dict[str, Any]], kind: str, name: str) -> tuple[list[int], list[float]]:
+    points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and line.get(name) is not None]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def draw_curves(folder: Path) -> None:
+    """curves.png: the loss, its terms, normal error, depth error, mask and learning rate against the step."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = read_metrics(folder)
+    terms = sorted({name for line in lines for name in line if "/" in name})
+    plots = {
+        "loss": [("train", "loss"), ("validation", "loss")],
+        "loss terms (training)": [("train", name) for name in terms],
+        "normal error [deg]": [("validation", f"normal_{side}_deg") for side in ("front", "back")],
+        "depth error [mm]": [("validation", f"depth_{side}_mm") for side in ("front", "back")],
+        "mask IoU [%]": [("validation", "mask_iou_percent")],
+        "learning rate": [("train", "learning_rate")],
+    }
+    figure = Figure(figsize=(15, 8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (title, wanted) in zip(figure.subplots(2, 3).flat, plots.items(), strict=True):
+        for kind, name in wanted:
+            steps, values = _series(lines, kind, name)
+            if steps:
+                style = {"marker": "o", "markersize": 3} if kind == "validation" else {"linewidth": 0.9}
+                axes.plot(steps, values, label=name if "/" in name else f"{kind} {name}", **style)
+        axes.set(title=title, xlabel="step", yscale="log" if title.startswith("loss") else "linear")
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=7)
+    with atomic_path(folder / "curves.png") as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -1,0 +1,181 @@
+"""One batch forward and backward, one network at a time, so that only one network's activations are ever held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from datasets.training_pairs import Sample
+from geometry.parts import KINDS, indices_of
+from geometry.window import Window
+from losses.objective import Terms, depth_terms, normal_terms
+from losses.targets import both_normals, coarse_of, crops_of
+from losses.terms import LossWeights
+from models.digitizer import DepthMaps, Digitizer, Guides, Poses
+from models.fast import accelerate
+from training.recompute import refine_recomputed
+
+Scaled = Callable[[Tensor], Tensor]
+"""A loss as it is sent backwards: divided by the batches that share a step, times the factor of 16-bit gradients."""
+Autocast = Callable[[], AbstractContextManager]
+PERSON_MARGIN = 32
+"""Around the person's box on which a refiner may be trained [px of the canvas]."""
+
+
+@dataclass
+class Outcome:
+    """What a batch gave."""
+
+    terms: Terms = field(default_factory=dict)  # detached
+    normals: dict[str, Tensor] = field(default_factory=dict)  # network -> (N, 6, h, w) output, for the guard
+
+    def add(self, terms: Terms) -> Tensor:
+        """Note the terms; returns their sum with its graph."""
+        self.terms |= {name: term.detach() for name, term in terms.items()}
+        return sum(terms.values())
+
+
+def poses_of(batch: Sample) -> Poses:
+    """The poses of a batch as the networks take them."""
+    return Poses(batch.part_from_canvas, batch.canvas_from_part)
+
+
+class FirstPhase:
+    """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7)."""
+
+    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast) -> None:
+        self.model = model
+        self.weights = weights
+        self.autocast = autocast
+        self.networks: dict[str, nn.Module] = dict(model.part_networks.items()) | {
+            "coarse_normals": model.coarse_normals,
+            "coarse_depth": model.coarse_depth,
+        }
+
+    def train(self) -> None:
+        """Put the networks in training mode."""
+        self.model.train()
+
+    def run(self, batch: Sample, scaled: Scaled) -> Outcome:
+        """Forward and backward; gradients are added to what is there."""
+        outcome = Outcome()
+        coarse_normals = self._coarse(batch, scaled, outcome)
+        with torch.no_grad():
+            # Cropped without gradient: part losses do not reach the coarse network (SPEC 5).
+            enlarged = self.model.enlarge(coarse_normals.float())
+            target = both_normals(batch.depth, self.model.canvas)
+        poses = poses_of(batch)
+        for kind in KINDS:
+            # All crops at once: in training, BatchNorm's statistics are those of a network's whole batch.
+            crops = torch.cat(self.model.part_inputs(kind, batch.photo, enlarged, poses))
+            with self.autocast():
+                predicted = self.model.part_networks[kind.name](crops)
+            truth = crops_of(kind, target, batch.canvas_from_part)
+            terms = normal_terms(kind.name, predicted, truth, self.weights, crops=len(indices_of(kind)))
+            scaled(outcome.add(terms)).backward()
+            outcome.normals[kind.name] = predicted.detach()
+            del crops, predicted, terms
+        return outcome
+
+    def _coarse(self, batch: Sample, scaled: Scaled, outcome: Outcome) -> Tensor:
+        """Both coarse networks; returns the coarse normals without graph."""
+        model, small, target = self.model, self.model.shrink(batch.photo), coarse_of(batch.depth)
+        with self.autocast():
+            normals = model.coarse_normals(small)
+            # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
+            leaf = normals.detach().requires_grad_()
+            raw = model.coarse_depth(small, leaf)
+        depth = DepthMaps.of(raw.float())
+        scaled(outcome.add(depth_terms("coarse", depth, target, model.canvas, self.weights))).backward()
+        del raw, depth
+        loss = outcome.add(normal_terms("coarse", normals, both_normals(target, model.canvas), self.weights))
+        torch.autograd.backward([scaled(loss), normals], [None, leaf.grad])
+        outcome.normals["coarse_normals"] = normals.detach()
+        return normals.detach()
+
+
+class SecondPhase:
+    """Trains the refiner on what the frozen networks of phase 1 see.
+
+    Frozen means without gradient and with fixed BatchNorm statistics: they run folded, as at inference.
+    """
+
+    def __init__(
+        self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
+    ) -> None:
+        self.model = model.requires_grad_(False)
+        self.model.refiner.requires_grad_(True)
+        self.weights = weights
+        self.autocast = autocast
+        self.window = window
+        self.recompute = recompute
+        self.frozen = accelerate(model)
+        self.networks: dict[str, nn.Module] = {"refiner": model.refiner}
+
+    def train(self) -> None:
+        """Put the refiner in training mode, and nothing else."""
+        self.model.eval()
+        self.model.refiner.train()
+
+    def run(self, batch: Sample, scaled: Scaled) -> Outcome:
+        """Forward and backward; gradients are added to what is there."""
+        outcome = Outcome()
+        with torch.no_grad():
+            guides = self.frozen.guides(batch.photo, poses_of(batch))
+            coarse, normals = guides.coarse_depth.masked.stacked, guides.fused_normals.stacked
+        outcome.normals["phase 1"] = normals
+        del guides
+        window = person_window(batch.depth) if self.window == "person" else Window.full(self.model.canvas)
+        target = batch.depth[(..., *window.slices)]
+        with self.autocast():
+            if self.recompute:
+                raw = refine_recomputed(self.model.refiner, coarse, normals, window)
+            else:
+                raw = self.model.refiner(coarse, normals, window)
+        depth = DepthMaps.of(raw.float())
+        del raw
+        scaled(outcome.add(depth_terms("full", depth, target, self.model.canvas, self.weights))).backward()
+        return outcome
+
+
+def person_window(depth: Tensor) -> Window:
+    """The box around all people of a batch, with a margin.
+
+    Args:
+        depth: (B, 2, R, R), 0 where nobody is.
+    """
+    present, size = (depth[:, 0] > 0).any(0), depth.shape[-1]
+    if not present.any():
+        return Window.full(size)
+    (top, bottom), (left, right) = (_extent(present.any(axis)) for axis in (1, 0))
+    return Window(top, bottom, left, right).grown(PERSON_MARGIN, size).aligned(8)
+
+
+def _extent(line: Tensor) -> tuple[int, int]:
+    places = line.nonzero()
+    return int(places[0]), int(places[-1]) + 1
+
+
+def guide_terms(guides: Guides, batch: Sample, canvas: int, weights: LossWeights) -> Terms:
+    """The terms of phase 1 for outputs of inference: what validation reports."""
+    target, coarse = both_normals(batch.depth, canvas), coarse_of(batch.depth)
+    terms = depth_terms("coarse", guides.coarse_depth, coarse, canvas, weights)
+    terms |= normal_terms("coarse", guides.coarse_normals.stacked, both_normals(coarse, canvas), weights)
+    for kind in KINDS:
+        maps = guides.part_normals[kind.name]
+        # (B, n, 6, h, w) -> (n B, 6, h, w), the order of crops_of.
+        predicted = torch.cat([maps.front, maps.back], dim=2).transpose(0, 1).flatten(0, 1)
+        truth = crops_of(kind, target, batch.canvas_from_part)
+        terms |= normal_terms(kind.name, predicted, truth, weights, crops=maps.front.shape[1])
+    return terms
+
+
+def parameters_of(networks: dict[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Trained parameters with their names, in a fixed order."""
+    for name, network in networks.items():
+        for key, parameter in network.named_parameters():
+            yield f"{name}.{key}", parameter
