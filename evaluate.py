@@ -16,7 +16,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from datasets.rendering.sources import ScanSource, open_source
+from datasets.rendering.sources import ScanSource, Synthetic, open_source
+from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
 from utils.errors import InputError
 from utils.metrics.distances import Surface
@@ -35,7 +36,8 @@ from utils.metrics.pairs import (
 )
 from utils.metrics.protocols import PROTOCOLS, check_plausible
 from utils.metrics.report import Results, table, write_csv, write_json
-from utils.metrics.subjects import Pair, TrueMesh, load_meshes, measure_maps
+from utils.metrics.subjects import Pair, TrueMesh, frame_of, load_meshes, measure_maps
+from utils.metrics.visible import visible_part
 
 PACKAGES = ("numpy", "open3d", "scipy")
 """Whose versions may move a number."""
@@ -66,7 +68,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--data_name",
         choices=["RP", "THuman2", "2K2K", "Synthetic"],
         help="take the scans of this set from the data folder --gt, turned to the camera as render.py does it;\n"
-        "Synthetic people are made from the seeds that --split names",
+        "Synthetic people are made from the seeds that --split names, without the skin under their clothes",
     )
     parser.add_argument("--split", type=Path, help="file with the subjects to measure, one a line (configs/splits)")
     parser.add_argument(
@@ -111,13 +113,22 @@ class Work:
         (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
     def _measure_meshes(self, pair: Pair) -> Measurement:
-        truth = TrueMesh(read_mesh(pair.truth)) if self.source is None else _from_source(self.source, pair.subject)
+        truth = (
+            TrueMesh.of(pair.truth, read_mesh(pair.truth))
+            if self.source is None
+            else _from_source(self.source, pair.subject)
+        )
         meshes = load_meshes(pair, truth, self.frame, keep_metres=self.protocol == "sith")
         predicted, truth = (Surface(mesh) for mesh in meshes)
         measurement = PROTOCOLS[self.protocol](predicted, truth, self.seed)
         measurement.warnings += check_plausible(*meshes)
         write_turntable(self.pictures / f"{pair.name}.png", pair.name, predicted, truth)
         return measurement
+
+    def _true_mesh(self, pair: Pair) -> TrueMesh:
+        if self.source is None:
+            return TrueMesh.of(pair.truth, read_mesh(pair.truth))
+        return _from_source(self.source, pair.subject)
 
     def result(self, name: str) -> Measurement:
         """What the work on a name found out."""
@@ -128,7 +139,11 @@ class Work:
 
 def _from_source(source: ScanSource, subject: str) -> TrueMesh:
     scan = source.load(subject)
-    return TrueMesh(checked_mesh(Path(subject), scan.vertices, scan.faces), scan.frame_scale)
+    mesh = checked_mesh(Path(subject), scan.vertices, scan.faces)
+    frame = frame_of(Path(subject), mesh)
+    frame = ScanFrame(frame.offset, frame.scale / scan.frame_scale)
+    # Synthetic people have a whole body under their clothes; a scanner would not have seen it.
+    return TrueMesh(visible_part(mesh) if isinstance(source, Synthetic) else mesh, frame)
 
 
 def _protocol(args: argparse.Namespace) -> str:

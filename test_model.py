@@ -20,7 +20,7 @@ from datasets.people import Person, Photo, find_person
 from datasets.preprocess import SquareCanvas, canvas_coordinates, photo_for_inference
 from datasets.sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from geometry.point_cloud import lift_sides, sides_cloud
-from geometry.side_gap import side_gap_cloud
+from geometry.side_gap import closed_cloud
 from geometry.similarity import PartPoses, pose_parts
 from geometry.warp import part_corners
 from geometry.window import Window
@@ -92,7 +92,7 @@ def digitize(name: str, subject: Subject, model: Digitizer, device: torch.device
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
     cloud = sides_cloud(sides, subject.rgb)
-    closed = cloud + side_gap_cloud(sides, subject.rgb)
+    closed = closed_cloud(sides, subject.rgb)
     sheet = SheetInput(
         subject.rgb,
         subject.mask,

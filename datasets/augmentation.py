@@ -18,6 +18,7 @@ from datasets.backgrounds import composite, open_backgrounds
 from datasets.preprocess import TEST_DIMMING
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network, network_from_distance
+from geometry.keypoints import MIRRORED
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class AugmentationConfig:
     scale: tuple[float, ...] = (1.0, 1.0)  # size of the person, low and high
     shift: float = 0.0  # up to this in x and y [share of the canvas]
     joint_noise: float = 0.0  # standard deviation [share of the canvas]
+    mirror: float = 0.0  # share of the photos that are seen in a mirror
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -97,6 +99,12 @@ def reframed(view: View, scale: float, shift: tuple[float, float]) -> View:
     return View(warp(view.rgb), np.stack(depth).astype(np.float32), joints)
 
 
+def mirrored(view: View) -> View:
+    """The person as a mirror shows it: left becomes right, in the picture, in the depth and in the joints' names."""
+    joints = view.joints[list(MIRRORED)] * (-1, 1) + (len(view.rgb), 0)
+    return View(np.ascontiguousarray(view.rgb[:, ::-1]), np.ascontiguousarray(view.depth[..., ::-1]), joints)
+
+
 class Augmentation:
     """Turns a rendered view into a photo.
 
@@ -116,6 +124,8 @@ class Augmentation:
     def __call__(self, view: View, rng: np.random.Generator) -> View:
         """Raises InputError when no background photo can be read."""
         config, size = self.config, len(view.rgb)
+        if config.mirror and rng.random() < config.mirror:
+            view = mirrored(view)
         if config.shift or set(config.scale) != {1.0}:
             shift = rng.uniform(-config.shift, config.shift, 2) * size
             view = reframed(view, rng.uniform(*config.scale), tuple(shift))

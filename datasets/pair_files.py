@@ -169,6 +169,16 @@ def read_pair(root: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return arrays
 
 
+def picture_size(path: Path) -> int | None:
+    """Width of a PNG file [px], from its first bytes; None when it is missing or no PNG."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError:
+        return None
+    return int.from_bytes(head[16:20], "big") if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 24 else None
+
+
 def has_images(root: Path, pair: Pair) -> bool:
     """Whether all five pictures are there."""
     return all((root / path).is_file() for path in pair.images)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.onnx import import_onnxruntime
 from datasets.people import FoundMask, ModelUnavailableError, Photo
 from geometry.keypoints import Keypoints
 
@@ -61,11 +62,9 @@ class RembgMask:
         return FoundMask(np.asarray(values).reshape(photo.rgb.shape[:2]) >= 128)
 
     def _open(self) -> Any:
-        # rembg ends the whole process when it does not find onnxruntime.
-        for package in ("onnxruntime", "rembg"):
-            if importlib.util.find_spec(package) is None:
-                raise ModelUnavailableError(f"mask {self.model}: the package {package} is missing: pip install rembg")
-        import onnxruntime
+        onnxruntime = import_onnxruntime(f"mask {self.model}")
+        if importlib.util.find_spec("rembg") is None:
+            raise ModelUnavailableError(f"mask {self.model}: the package rembg is missing: pip install rembg")
         import rembg
 
         options = onnxruntime.SessionOptions()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from datasets.onnx import import_onnxruntime
 from datasets.people import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo, choose_person
 from geometry.keypoints import WHOLEBODY, Keypoints
 
@@ -31,11 +33,12 @@ class RtmwKeypoints:
 
     Args:
         person: number from the left of the photo, from 1; None takes the largest and most central.
-        mode: rtmlib's name of a pair of models: performance, balanced or lightweight.
+        providers: onnxruntime execution providers; rtmlib knows the CPU and CUDA, and chooses its threads itself.
     """
 
-    def __init__(self, person: int | None = None, mode: str = "performance") -> None:
-        self.person, self.mode = person, mode
+    def __init__(self, person: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
+        self.person = person
+        self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
         self._models: Any = None
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
@@ -59,13 +62,13 @@ class RtmwKeypoints:
         return FoundKeypoints(Keypoints.from_scores(joints, np.where(score >= SEEN, score, 0.0), "rtmw"), warnings)
 
     def _open(self) -> Any:
-        for package in ("onnxruntime", "rtmlib"):
-            if importlib.util.find_spec(package) is None:
-                raise ModelUnavailableError(f"keypoints rtmw: the package {package} is missing: pip install {package}")
+        import_onnxruntime("keypoints rtmw")
+        if importlib.util.find_spec("rtmlib") is None:
+            raise ModelUnavailableError("keypoints rtmw: the package rtmlib is missing: pip install rtmlib")
         import rtmlib
 
         try:
-            return rtmlib.Wholebody(mode=self.mode, to_openpose=False, backend="onnxruntime", device="cpu")
+            return rtmlib.Wholebody(mode="performance", to_openpose=False, backend="onnxruntime", device=self.device)
         # OSError: no network. BadZipFile, UnboundLocalError, ValueError: a broken download. Otherwise onnxruntime's own
         # classes, which derive from Exception only: a truncated file.
         except Exception as error:

@@ -63,7 +63,7 @@ def _keypoint_source(choice: str, options: SourceOptions, detector: MediaPipeDet
     if choice == "mediapipe":
         return detector
     if choice == "rtmw":
-        return RtmwKeypoints(options.person)
+        return RtmwKeypoints(options.person, options.providers)
     raise InputError(f"keypoints {choice!r}, expected one of {', '.join(KEYPOINT_CHOICES)}")
 
 

@@ -21,6 +21,10 @@ JOINTS = (
 """Joint names in the order of every (31, ...) array. A finger's point is its PIP joint; finger 2 is the index."""
 INDEX = {name: index for index, name in enumerate(JOINTS)}
 FINGERS = {side: tuple(INDEX[f"{side}_finger_{k}"] for k in (2, 3, 4, 5)) for side in ("left", "right")}
+MIRRORED = tuple(
+    INDEX[name.replace("left", "LEFT").replace("right", "left").replace("LEFT", "right")] for name in JOINTS
+)
+"""Position of each joint's twin on the other side of the body."""
 BODY_JOINTS = 23
 """The first 23 joints are body and feet, the last 8 are fingers: left hand, then right hand."""
 

@@ -1,7 +1,7 @@
 """Front and back depth maps as one cloud of coloured, oriented points (SPEC 9).
 
-The two maps are lifted once (`lift_sides`); the cloud of the maps (`sides_cloud`) and the points that close the gap
-between them (geometry.side_gap) are both read off that.
+The two maps are lifted once (`lift_sides`); the cloud of the maps (`sides_cloud`) and the closed one that a surface is
+reconstructed from (geometry.side_gap) are both read off that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Points on the side of the body that neither depth map sees, between the rim of the front map and that of the back.
+"""From the points of two depth maps to a closed cloud: the side of the body that neither map sees.
 
 At the rim the surface turns away from the camera, so a map's last pixel still stands 10 to 40 px of depth before the
 other's. Every rim pixel gets a curve along its ray that leaves each map in the direction in which that map's surface
@@ -8,20 +8,49 @@ photo says the body ends.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from geometry.camera import Camera
-from geometry.point_cloud import PointCloud, Sides, scaled_count
+from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
 
 COLOR_INSET_AT_2048 = 3
 """The rim's own pixels mix the person with the background, so a side takes its colours from this far inside [px]."""
 OUTLINE_SIGMA_AT_2048 = 2.0
 """Blur [px] under which the stairs of the silhouette's edge become its direction."""
+FLYING_COSINE = 0.2
+"""Of the angle between a normal and the ray (78 deg), below which a pixel away from the rim belongs to no surface."""
+STEEP_RIM_AT_2048 = 6
+"""Pixels this near to the rim [px] are steep by right: a limb turns away there."""
 LARGEST_BULGE = 1.0
 """How far a curve may stand out of its pixel's centre [px]: the true outline runs somewhere in that range."""
-LONGEST_CURVE = 96
-"""Points on the curve of one pixel at most, so that depth maps of noise stay in memory."""
+LONGEST_GAP = 0.05
+"""World units (12 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand before a hip;
+a curve there would be a strut between the two."""
+
+
+def closed_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
+    """The cloud to reconstruct a surface from: both maps without their flying pixels, and the side between them.
+
+    Args:
+        rgb: (R, R, 3) uint8, the photo on the canvas of the maps.
+    """
+    inner = _eroded(sides.silhouette, scaled_count(STEEP_RIM_AT_2048, sides.size))
+    kept = replace(
+        sides, front=_without_flying(sides.front, sides, inner), back=_without_flying(sides.back, sides, inner)
+    )
+    return sides_cloud(kept, rgb) + side_gap_cloud(sides, rgb)
+
+
+def _without_flying(side: Side, sides: Sides, inner: np.ndarray) -> Side:
+    """The side less the pixels away from the rim that are steeper than a surface that the camera can see.
+
+    A network blurs the step from an arm to the body behind it, and the step's pixels float between the two.
+    """
+    facing = abs(np.einsum("hwc,hwc->hw", side.normals, sides.rays))
+    return replace(side, present=side.present & ~(inner & (facing < FLYING_COSINE)))
 
 
 def side_gap_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
@@ -41,7 +70,8 @@ def side_gap_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
 def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     """Cubics from the front to the back map at every pixel of the rim, with points one pixel's width apart."""
     outwards = _outwards(sides)
-    rim = _rim(sides.silhouette) & outwards.any(axis=-1)
+    narrow = sides.back.distance - sides.front.distance <= LONGEST_GAP
+    rim = _rim(sides.silhouette) & outwards.any(axis=-1) & narrow
     outwards, rays = outwards[rim], sides.rays[rim]
     pitch = sides.front.distance[rim] / Camera(sides.size).focal
     start, end = sides.points(sides.front, rim), sides.points(sides.back, rim)
@@ -57,7 +87,7 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     leave = _limit_along(speed * leave, outwards, limit)
     enter = _limit_along(speed * enter, outwards, limit)
 
-    count = np.clip(np.ceil(gap / pitch).astype(np.int64) - 1, 0, LONGEST_CURVE)
+    count = np.maximum(np.ceil(gap / pitch).astype(np.int64) - 1, 0)
     curve = np.repeat(np.arange(len(count)), count)
     place = np.arange(len(curve)) - np.repeat(np.cumsum(count) - count, count)
     along = ((place + 1) / (count[curve] + 1))[:, None]

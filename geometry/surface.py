@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import open3d
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from geometry.point_cloud import PointCloud
 
@@ -46,21 +48,36 @@ def reconstruct_surface(cloud: PointCloud, depth: int = OCTREE_DEPTH, threads: i
     mesh, levels = open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
         _to_open3d(cloud), depth=depth, n_threads=threads
     )
-    levels = np.asarray(levels)
-    mesh.remove_vertices_by_mask(levels < min(FAR_LEVEL, np.median(levels) - SPARSEST_LEVELS))
-    if not mesh.has_triangles():
+    levels, faces = np.asarray(levels), np.asarray(mesh.triangles)
+    near = levels >= min(FAR_LEVEL, np.median(levels) - SPARSEST_LEVELS)
+    faces = faces[near[faces].all(axis=1)]
+    if not len(faces):
         raise ValueError(f"no surface runs through the {len(cloud)} points")
-    labels, sizes, _ = mesh.cluster_connected_triangles()
-    mesh.remove_triangles_by_mask(np.asarray(labels) != np.argmax(np.asarray(sizes)))
-    mesh.remove_unreferenced_vertices()
-    mesh.compute_vertex_normals()
-    colors = np.clip(np.round(np.asarray(mesh.vertex_colors) * 255), 0, 255).astype(np.uint8)
-    return Mesh(
-        np.asarray(mesh.vertices).copy(),
-        np.asarray(mesh.triangles).copy(),
-        np.asarray(mesh.vertex_normals).copy(),
-        colors,
+    kept, faces = _largest_body(faces, len(levels))
+    body = open3d.geometry.TriangleMesh(
+        open3d.utility.Vector3dVector(np.asarray(mesh.vertices)[kept]), open3d.utility.Vector3iVector(faces)
     )
+    body.compute_vertex_normals()
+    colors = np.clip(np.round(np.asarray(mesh.vertex_colors)[kept] * 255), 0, 255).astype(np.uint8)
+    return Mesh(np.array(body.vertices), faces, np.array(body.vertex_normals), colors)
+
+
+def _largest_body(faces: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """The connected piece with the most triangles.
+
+    Returns:
+        (K,) indices of its vertices, and (F', 3) int32 faces that count along these.
+    """
+    edges = coo_array(
+        (np.ones(2 * len(faces), bool), (faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel())), (vertices,) * 2
+    )
+    _, piece = connected_components(edges, directed=False)
+    piece_of_face = piece[faces[:, 0]]
+    largest = np.bincount(piece_of_face).argmax()
+    kept = np.nonzero(piece == largest)[0]
+    new_index = np.zeros(vertices, np.int32)
+    new_index[kept] = np.arange(len(kept))
+    return kept, new_index[faces[piece_of_face == largest]]
 
 
 def _to_open3d(cloud: PointCloud) -> open3d.geometry.PointCloud:

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from datasets.augmentation import Augmentation, AugmentationConfig, View, reframed, view_of
+from datasets.augmentation import Augmentation, AugmentationConfig, View, mirrored, reframed, view_of
 from datasets.training_pairs import TrainingPairs, read_lists, usable_pairs
 from geometry.camera import Camera
 from geometry.depth import distance_from_network
+from geometry.keypoints import INDEX
 from tests import balls_people
 from utils.errors import InputError
 
@@ -24,6 +25,7 @@ STRONG = AugmentationConfig(
     scale=(0.8, 1.2),
     shift=0.05,
     joint_noise=0.01,
+    mirror=0.5,
 )
 
 
@@ -80,6 +82,19 @@ def test_reframing_by_nothing_changes_nothing(view):
     np.testing.assert_array_equal(same.person, view.person)
     np.testing.assert_allclose(same.depth, view.depth, atol=2e-5)
     np.testing.assert_array_equal(same.rgb, view.rgb)
+
+
+def test_a_mirror_turns_left_into_right(view):
+    """Mirroring equals rendering the person with x negated, and doing it twice changes nothing."""
+    seen = mirrored(view)
+    place = balls_people.skeleton(np.random.default_rng(0))
+    flipped = Camera(SIZE).project(balls_people.joints_of(place) * (-1, 1, 1))
+    left, right = INDEX["left_wrist"], INDEX["right_wrist"]
+    np.testing.assert_allclose(seen.joints[left], flipped[right], atol=1e-9)
+    assert seen.person[:, ::-1].tolist() == view.person.tolist()
+    again = mirrored(seen)
+    for name in ("rgb", "depth", "joints"):
+        np.testing.assert_allclose(getattr(again, name), getattr(view, name), atol=1e-9)
 
 
 def test_cut_out_photos_are_black_around_the_person(view):

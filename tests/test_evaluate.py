@@ -126,7 +126,6 @@ def test_output_folders_per_view_are_measured_in_the_frame_of_the_camera(tmp_pat
     """Scans in centimetres, far from the origin; predictions in the world of the camera, seen from two sides."""
     scan = 100 * CUBE @ np.diag([1.0, 1.0, 0.7]) + [300, -20, 50]
     write_obj(tmp_path / "gt" / "anna" / "anna.obj", scan)
-    frame = centre_and_scale(scan, np.array([(a - 1, b - 1, c - 1) for a, b, c, _ in QUADS]))
     whole = read_mesh(tmp_path / "gt" / "anna" / "anna.obj")
     frame = centre_and_scale(whole.vertices, whole.faces)
     for yaw in (0, 60):
@@ -142,6 +141,10 @@ def test_output_folders_per_view_are_measured_in_the_frame_of_the_camera(tmp_pat
     for name in ("anna_y0", "anna_y60"):
         assert content["subjects"][name]["values"]["icon/chamfer_cm"] == 0
         assert content["subjects"][name]["subject"] == "anna"
+
+    one = ("--pred", str(tmp_path / "pred" / "Set_0_y_60_x"), "--gt", str(tmp_path / "gt"), "--protocol", "icon")
+    assert main([*one, "--json", str(tmp_path / "results.json")]) == 0
+    assert json.loads((tmp_path / "results.json").read_text())["summary"]["icon/chamfer_cm"]["mean"] == 0
 
 
 def write_maps(folder: Path, name: str, front: np.ndarray, back: np.ndarray) -> None:

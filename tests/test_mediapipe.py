@@ -1,6 +1,9 @@
 """The bundled detector: every network against stored outputs, and the geometry and decisions around them."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +65,18 @@ def test_a_changed_missing_or_unlisted_network_is_refused(tmp_path):
         Networks(folder=tmp_path).run(name, picture(256))
     (tmp_path / f"{name}.onnx").write_bytes(content)
     Networks(folder=tmp_path).run(name, picture(256))
+
+
+def test_onnxruntime_does_not_phone_home(tmp_path):
+    """Left alone, importing it writes a device id into the cache folder; the detector runs without leaving a file."""
+    code = (
+        "import numpy as np; from datasets.mediapipe.networks import Networks;"
+        "Networks().run('hand_recrop', np.zeros((256, 256, 3)))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=bundled.FOLDER.parents[1], check=True)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_an_unknown_provider_is_named():

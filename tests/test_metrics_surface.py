@@ -18,6 +18,7 @@ from utils.metrics.protocols import (
 )
 from utils.metrics.sampling import sample_surface
 from utils.metrics.views import vertex_normals
+from utils.metrics.visible import visible_part
 
 ALIGNMENTS = ("raw", "depth-aligned", "similarity-aligned")
 
@@ -182,6 +183,21 @@ def test_flipped_faces_turn_the_sign_of_normal_consistency_and_are_named():
     assert check_plausible(mesh, mesh) == []
     (warning,) = check_plausible(flipped, mesh)
     assert "prediction point inwards" in warning
+
+
+def test_what_is_inside_a_body_is_not_visible():
+    """A box in a sphere vanishes, a box beside it stays, and so do all faces of either shape on its own."""
+    outer, inner = sphere(0.9), box((0.5, 0.5, 0.5), cuts=2)
+    offset = np.array([3.0, 0, 0])
+    parts = (outer, inner, inner.moved(inner.vertices + offset))
+    counts = [0, len(outer.vertices), len(outer.vertices) + len(inner.vertices)]
+    both = Mesh(
+        np.concatenate([part.vertices for part in parts]),
+        np.concatenate([part.faces + first for part, first in zip(parts, counts, strict=True)]),
+    )
+    seen = visible_part(both)
+    assert len(seen.faces) == len(outer.faces) + len(inner.faces)
+    assert not ((seen.faces >= counts[1]) & (seen.faces < counts[2])).any()
 
 
 def test_units_that_differ_are_named():

@@ -108,13 +108,17 @@ def test_masks_on_a_background_that_is_not_flat(cases, sources, name):
     soft = cv2.GaussianBlur(truth.astype(np.float32), (3, 3), 0)[..., None]
     photo = Photo(Path(f"{name}.png"), np.clip(soft * rgb + (1 - soft) * wall, 0, 255).astype(np.uint8), None)
     mask = find_person(photo, *_pair(sources)).mask
-    assert (truth & mask).sum() / (truth | mask).sum() > 0.96
+    assert (truth & mask).sum() / (truth | mask).sum() > 0.98
 
 
-def test_the_mask_does_not_need_the_detector_s_joints(cases):
-    """From OpenPose's joints the same mask comes out, nearly."""
+@pytest.mark.parametrize("missing", [(), ("left_hip", "right_shoulder", "left_ankle")], ids=["all", "some"])
+def test_the_mask_does_not_need_the_detector_s_joints(cases, missing):
+    """From OpenPose's joints the same mask comes out, nearly; also when some are missing."""
     case = cases["DSC02780"]
-    mask = person_sources(mask="mediapipe").mask.mask(case.photo, case.truth).mask
+    score = case.truth.score.copy()
+    score[[INDEX[name] for name in missing]] = 0.0
+    joints = Keypoints.from_scores(case.truth.xy, score, "OpenPose")
+    mask = person_sources(mask="mediapipe").mask.mask(case.photo, joints).mask
     assert (mask & case.person.mask).sum() / (mask | case.person.mask).sum() > 0.98
 
 

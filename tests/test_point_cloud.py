@@ -10,11 +10,12 @@ from geometry.camera import CENTRE, Camera
 from geometry.depth import (
     BACK_BACKGROUND,
     FRONT_BACKGROUND,
+    WORLD_PER_NETWORK_UNIT,
     distance_from_pixels,
     network_from_distance,
 )
 from geometry.point_cloud import LEGACY_SCALE, PointCloud, lift_sides, normals_of_distance, sides_cloud, silhouettes
-from geometry.side_gap import LONGEST_CURVE, side_gap_cloud
+from geometry.side_gap import LONGEST_GAP, closed_cloud, side_gap_cloud
 from utils.errors import InputError
 from utils.ply import read_cloud, write_cloud
 
@@ -158,6 +159,29 @@ def test_side_gap_lies_on_the_ball_and_leaves_no_hole(ball):
     assert widest_hole(plain, everywhere + BALL_CENTRE) > 5 * pixel
 
 
+def test_closed_cloud_drops_pixels_that_fly_between_two_surfaces():
+    """A step of 0.4 units (26 px) in the middle of the front map, blurred over three pixels."""
+    front, back = np.full((SIZE, SIZE), FRONT_BACKGROUND), np.zeros((SIZE, SIZE))
+    front[60:200, 60:200], back[60:200, 60:200] = 1.7, 2.4
+    front[60:200, 130:200] += 0.4
+    front[60:200, 129:132] = 1.8, 1.9, 2.0
+    sides, rgb = lift_sides(front, back), np.zeros((SIZE, SIZE, 3), np.uint8)
+
+    def flying(cloud: PointCloud) -> np.ndarray:
+        columns, rows = np.floor(Camera(SIZE).project(cloud.points)).astype(int).T
+        return (columns >= 129) & (columns <= 131) & (rows > 65) & (rows < 195) & (cloud.normals[:, 2] > -0.5)
+
+    assert flying(sides_cloud(sides, rgb)).sum() == 3 * 129
+    assert flying(closed_cloud(sides, rgb)).sum() == 0
+
+
+def test_closed_cloud_keeps_a_smooth_body(ball):
+    front, back, rgb = ball
+    sides = lift_sides(front, back)
+    whole = len(sides_cloud(sides, rgb)) + len(side_gap_cloud(sides, rgb))
+    assert 0.999 * whole < len(closed_cloud(sides, rgb)) <= whole
+
+
 def test_side_colours_come_from_inside_the_silhouette(ball):
     front, back, _ = ball
     sides = lift_sides(front, back)
@@ -167,18 +191,28 @@ def test_side_colours_come_from_inside_the_silhouette(ball):
     assert (side_gap_cloud(sides, rgb).colors == 200).all()
 
 
+def test_no_strut_joins_a_hand_to_the_hip_behind_it():
+    front, back = np.full((64, 64), FRONT_BACKGROUND), np.zeros((64, 64))
+    front[10:50, 10:30], back[10:50, 10:30] = 1.9, 1.9 + 1.1 * LONGEST_GAP / WORLD_PER_NETWORK_UNIT
+    wide, rgb = lift_sides(front, back), np.zeros((64, 64, 3), np.uint8)
+    back[10:50, 10:30] = 1.9 + 0.9 * LONGEST_GAP / WORLD_PER_NETWORK_UNIT
+    narrow = lift_sides(front, back)
+    strip = (wide.silhouette & ~wide.back.present).sum()
+    assert len(side_gap_cloud(wide, rgb)) == strip < len(side_gap_cloud(narrow, rgb))
+
+
 def test_depths_of_noise_stay_small_and_finite():
     random = np.random.default_rng(0)
     front, back = random.uniform(0, 6, (2, 64, 64))
     sides = lift_sides(front, back)
     gap = side_gap_cloud(sides, np.zeros((64, 64, 3), np.uint8))
     assert np.isfinite(gap.points).all() and np.isfinite(gap.normals).all()
-    assert len(gap) <= (LONGEST_CURVE + 1) * sides.silhouette.sum()
+    assert len(gap) <= (LONGEST_GAP * Camera(64).focal * 2 + 1) * sides.silhouette.sum()
 
 
 def test_body_cut_by_the_image_border_is_closed_there():
     front, back = np.full((32, 32), FRONT_BACKGROUND), np.zeros((32, 32))
-    front[10:, 8:24], back[10:, 8:24] = 1.8, 2.2
+    front[10:, 8:24], back[10:, 8:24] = 1.92, 2.08
     gap = side_gap_cloud(lift_sides(front, back), np.zeros((32, 32, 3), np.uint8))
     lowest = gap.normals[gap.points[:, 1] < gap.points[:, 1].min() + 0.01]
     assert (lowest[:, 1] < -0.5).mean() > 0.5

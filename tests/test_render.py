@@ -22,6 +22,7 @@ from datasets.rendering.shading import (
     random_lighting,
     srgb_from_linear,
 )
+from datasets.rendering.stages import depth_and_colour, scan_of_size
 from datasets.rendering.tracer import Tracer
 from datasets.rendering.view import ScanRenderer, encode_distance, project_scan_joints
 from geometry.camera import Camera
@@ -97,8 +98,7 @@ def test_round_trip_to_a_cloud_lies_on_the_mesh(body: Scan, tracer: Tracer):
     view = tracer.trace(camera, 10)
     for hits in (view.front, view.back):
         depth = decode_network(encode_distance(view, hits), 2048)[view.rows, view.columns]
-        # Truncation loses half a step of the file in the mean.
-        distance = distance_from_network(depth.astype(np.float64)) + 0.5 / 32 / camera.focal
+        distance = distance_from_network(depth.astype(np.float64))
         points = (view.origin + distance[:, None] * view.rays)[::50]
         error = tracer.scene.compute_distance(o3d.core.Tensor(points.astype(np.float32))).numpy()
         assert error.mean() < 1e-5 * np.ptp(body.vertices[:, 1])
@@ -190,6 +190,20 @@ def test_corners_are_darker_than_open_ground():
     np.testing.assert_allclose(light[on_wall & (ring > 0.25)], 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["inside out", "two-sided"])
+def test_winding_does_not_change_the_light(kind: str):
+    """A ball inside out, or with every triangle twice, once each way, so that smooth normals cancel out."""
+    ball = sphere(1.0, resolution=150)
+    faces = ball.faces[:, ::-1] if kind == "inside out" else np.concatenate([ball.faces, ball.faces[:, ::-1]])
+    lighting = random_lighting(np.random.default_rng(1))
+    sound, odd = (
+        ScanRenderer(Scan("ball", ball.vertices, f, ball.appearance, None, None)).view(128, 0, lighting).shaded_front
+        for f in (ball.faces, np.ascontiguousarray(faces))
+    )
+    difference = np.abs(sound.astype(int) - odd)[sound.any(-1)]
+    assert np.percentile(difference, 99) < 6
+
+
 def test_exposure_keeps_greys_and_never_clips():
     srgb = np.linspace(0, 1, 50, dtype=np.float32)[:, None].repeat(3, 1)
     np.testing.assert_allclose(srgb_from_linear(linear_from_srgb(srgb)), srgb, atol=1e-6)
@@ -215,3 +229,12 @@ def test_mesh_too_deep_for_the_files_is_named():
     assert renderer.view(128, 0, lighting).depth_front.any()
     with pytest.raises(InputError, match="too deep"):
         renderer.view(128, 45, lighting)
+
+
+def test_benchmark_scan_is_the_same_body_with_more_triangles(body: Scan):
+    fine = scan_of_size(DATA / "render_mesh.ply", 200_000)
+    assert abs(len(fine.faces) - 200_000) <= 3
+    near, far, *_ = depth_and_colour(fine, 128)
+    view = Tracer(body.vertices, body.faces).trace(Camera(128))
+    assert (np.abs(near.astype(int) - encode_distance(view, view.front)) > 1).sum() <= 2
+    assert (np.abs(far.astype(int) - encode_distance(view, view.back)) > 1).sum() <= 2

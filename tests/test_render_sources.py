@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import cv2
@@ -18,9 +19,11 @@ from datasets.pair_files import Pair, find_pairs, read_joints, read_list, read_p
 from datasets.rendering.numpy_pickle import read_numpy_pickle
 from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
 from datasets.rendering.sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
+from datasets.rendering.subject import SubjectRenderer
 from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
 from utils.errors import InputError
 
+DATA = Path(__file__).parent / "data"
 BOX = """mtllib a.mtl
 v -20 0 -10\nv 20 0 -10\nv 20 180 -10\nv -20 180 -10\nv -20 0 10\nv 20 0 10\nv 20 180 10\nv -20 180 10
 vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1
@@ -146,7 +149,7 @@ def test_folder_names_are_unique_words(tmp_path: Path):
     for name in ("a.obj", "a.ply", "b/b.obj", "b/c d.obj", ".hidden.obj", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    files = MeshFolder(tmp_path, 256).files()
+    files = MeshFolder(tmp_path, 256).files
     assert {name: str(path.relative_to(tmp_path)) for name, path in files.items()} == {
         "a": "a.obj", "a_ply": "a.ply", "b": "b/b.obj", "b_c_d": "b/c d.obj",
     }  # fmt: skip
@@ -175,6 +178,16 @@ def test_renderpeople_from_folder_to_lists(tmp_path: Path, capsys: pytest.Captur
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*_front.png")}
     assert len([path for path in before if before[path] != after[path]]) == 3  # the broken pair only
     assert len(find_pairs(tmp_path, "RP")) == 7
+
+
+def test_pictures_of_another_size_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_rp(tmp_path, "rp_good")
+    arguments = ("--data_name", "RP", "--views", "1")
+    assert run(tmp_path, *arguments) == 0
+    assert run(tmp_path, *arguments, "--res", "256") == 1
+    assert "pictures of 128 px" in capsys.readouterr().err
+    assert run(tmp_path, *arguments, "--res", "256", "--overwrite") == 0
+    assert read_pair(tmp_path, Pair("RP", "rp_good", 0))[0].shape[0] == 256
 
 
 def test_projected_joints_turn_with_the_person(tmp_path: Path):
@@ -208,6 +221,27 @@ def test_json_joints_beside_the_renders(tmp_path: Path, capsys: pytest.CaptureFi
     np.testing.assert_allclose(xy[INDEX["nose"]], found.xy[0] + 0.5, atol=1e-3)
     assert (tmp_path / pair.shaded_front).stat().st_mtime_ns == stamp
     assert len(read_list(tmp_path / "list/2K2K_all.txt")) == 1
+
+
+def test_scan_without_joints_has_them_detected(tmp_path: Path):
+    """Nothing but a mesh: the bundled detector finds its joints on the render, on the person."""
+    (tmp_path / "meshes").mkdir()
+    shutil.copy(DATA / "render_mesh.ply", tmp_path / "meshes/body.ply")
+    assert run(tmp_path, "--data_name", str(tmp_path / "meshes"), "--res", "512", "--views", "1") == 0
+    pair = Pair("meshes", "body", 0)
+    xy, present = read_joints(tmp_path / pair.joints)
+    near = cv2.dilate((read_pair(tmp_path, pair)[1] > 0).astype(np.uint8), np.ones((9, 9), np.uint8))
+    column, row = np.floor(xy[present]).astype(int).T
+    assert present[:17].all() and near[row, column].all()
+    assert xy[INDEX["left_shoulder"], 0] > xy[INDEX["right_shoulder"], 0]
+
+
+def test_renderer_travels_to_other_processes(tmp_path: Path):
+    """--jobs sends it to fresh processes."""
+    write_rp(tmp_path, "rp_good")
+    renderer = SubjectRenderer(tmp_path, RenderPeople(tmp_path, 128), 128, (0.0,), 0, 0, 1, "joints")
+    pickle.loads(pickle.dumps(renderer))("rp_good")
+    assert renderer.is_done("rp_good")
 
 
 def test_ranks_share_the_subjects_and_the_last_lists_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

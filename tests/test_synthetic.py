@@ -1,17 +1,22 @@
 """Synthetic people: one seed is one person, whole, clothed and with joints in the right places."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import open3d as o3d
 import pytest
 
 from datasets.synthetic import build_asset
 from datasets.synthetic.body import load_body_model, sample_figure
+from datasets.synthetic.cloth import Obstacle
+from datasets.synthetic.hidden import poking
 from datasets.synthetic.mesh import clip_where_negative, loop_subdivide, with_inner_wall
 from datasets.synthetic.person import make_person
+from datasets.synthetic.wardrobe import Part
 from geometry.keypoints import INDEX
 
 SEEDS = (3, 8, 21)
@@ -43,8 +48,6 @@ def test_seed_gives_the_same_bits_in_another_process(people):
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, text=True, check=True
     )
-    import hashlib
-
     scan = people[3]
     here = hashlib.sha256(scan.vertices.tobytes() + scan.faces.tobytes() + scan.joints.tobytes()).hexdigest()
     assert run.stdout.strip() == here
@@ -137,3 +140,55 @@ def test_lining_closes_an_open_shell():
     half = np.sort(closed[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     assert (np.unique(half, axis=0, return_counts=True)[1] == 2).all()
     assert len(closed_points) == 8
+
+
+CLOTHLESS = ("skin", "eyes", "hair", "sneaker", "slipper", "boot")
+
+
+def share_of_cloth_that_shows_skin(scan, views=4, size=192):
+    """Pixels where skin lies up to 2 cm before the outside of a garment, as a share of the garments' pixels."""
+    cloth = through = 0
+    low, high = scan.vertices.min(0), scan.vertices.max(0)
+    half = np.linalg.norm(high - low) / 2
+    grid = np.stack(np.meshgrid(np.linspace(-half, half, size), np.linspace(-half, half, size)), -1).reshape(-1, 2)
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(
+        o3d.core.Tensor(scan.vertices.astype(np.float32)), o3d.core.Tensor(scan.faces.astype(np.uint32))
+    )
+    for angle in np.arange(views) * 2 * np.pi / views:
+        right, ahead = np.array([np.cos(angle), 0, -np.sin(angle)]), np.array([np.sin(angle), 0, np.cos(angle)])
+        starts = (low + high) / 2 + 3 * half * ahead + grid[:, :1] * right + grid[:, 1:] * [0, 1, 0]
+        rays = np.concatenate([starts, np.tile(-ahead, (len(starts), 1))], 1).astype(np.float32)
+        first = scene.cast_rays(o3d.core.Tensor(rays))
+        distance = first["t_hit"].numpy()
+        hit = np.isfinite(distance)
+        part = scan.appearance.part_of(first["primitive_ids"].numpy()[hit].astype(np.int64))
+        cloth += (~np.isin(part, CLOTHLESS)).sum()
+        onward = rays[hit][part == "skin"]
+        onward[:, :3] -= (distance[hit][part == "skin"] + 1e-4)[:, None] * ahead.astype(np.float32)
+        second = scene.cast_rays(o3d.core.Tensor(onward))
+        near = second["t_hit"].numpy() < 0.02
+        behind = scan.appearance.part_of(second["primitive_ids"].numpy()[near].astype(np.int64))
+        outside = second["primitive_normals"].numpy()[near] @ ahead > 0.1
+        through += (~np.isin(behind, CLOTHLESS) & outside).sum()
+    return through / cloth
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_skin_comes_through_cloth(people, seed):
+    assert share_of_cloth_that_shows_skin(people[seed]) < 1e-3
+
+
+def test_skin_put_before_cloth_is_noticed_and_left_out():
+    cloth = Part("tshirt", np.array([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]), np.array([[0, 1, 2]]), None, None)
+    before, under = cloth.points * 0.1 + [0, 0, 0.01], cloth.points * 0.1 - [0, 0, 0.01]
+    for points, expected in ((before, True), (under, False)):
+        skin = Part("skin", points, cloth.faces, None, None)
+        assert poking(skin, np.ones(3, bool), [cloth]).tolist() == [expected]
+
+
+def test_cloth_is_pushed_out_of_a_body():
+    points, faces = tetrahedron()
+    inside = np.array([[0.3, 0.3, 0.02]])
+    outside = Obstacle([(points, faces)]).push_out(inside, margin=0.01)
+    np.testing.assert_allclose(outside, [[0.3, 0.3, -0.01]], atol=1e-6)

@@ -79,9 +79,11 @@ def _parse_faces(path: Path, lines: list[bytes]) -> list[_Corners]:
     lines = blob.split(b"\n")
     corners, slashes = _layouts(blob, len(lines))
     groups = []
-    for layout in np.unique(np.column_stack([corners, slashes]), axis=0):
-        number, named = int(layout[0]), int(layout[1]) // max(int(layout[0]), 1) + 1
-        chosen = np.flatnonzero((corners == layout[0]) & (slashes == layout[1]))
+    layouts = corners * (slashes.max() + 1) + slashes
+    for layout in np.unique(layouts):
+        chosen = np.flatnonzero(layouts == layout)
+        number = int(corners[chosen[0]])
+        named = int(slashes[chosen[0]]) // max(number, 1) + 1
         text = b" ".join([lines[index] for index in chosen] if len(chosen) < len(lines) else lines)
         values = _numbers(text.replace(b"/", b" "), np.int64)
         if number < 3 or values.size != len(chosen) * number * named:
@@ -145,7 +147,8 @@ def read_obj(path: Path) -> ObjMesh:
         line_of.append(np.repeat(group.lines, group.vertex.shape[1] - 2))
     names = [""] + [_after_keyword(lines[k]) for k in np.flatnonzero(is_use)]
     materials = sorted(set(names))
-    material = np.array([materials.index(name) for name in names])[uses_before[np.concatenate(line_of)]]
+    number = {name: index for index, name in enumerate(materials)}
+    material = np.array([number[name] for name in names])[uses_before[np.concatenate(line_of)]]
     libraries = [path.parent / _after_keyword(lines[k]) for k in np.flatnonzero(kinds == b"mt")]
     face_uv = np.concatenate(face_uv)
     return ObjMesh(

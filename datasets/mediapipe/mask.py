@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from datasets.matting import cut_from_flat, flat_colour, grab_cut, guided_filter, large_components
-from datasets.mediapipe.detector import PRESENCE, MediaPipeDetector
+from datasets.mediapipe.detector import MediaPipeDetector
 from datasets.mediapipe.landmarks import Pose
 from datasets.mediapipe.networks import INPUT_SIDE
 from datasets.mediapipe.people import REACH
@@ -14,8 +14,10 @@ from datasets.mediapipe.regions import Pyramid, index_affine
 from datasets.people import FoundMask, MaskError, Photo
 from geometry.keypoints import Keypoints
 
-WORKING_SIDE = 1280
-"""Pixels across the person's region in which the mask is sharpened: half of what a person that fills 2048 px has."""
+PRESENCE = 0.5
+"""Below this the network sees nobody where joints from a file say that a person is."""
+WORKING_SIDE = 1024
+"""Pixels across the person's region in which the mask is sharpened; more costs time and gains nothing."""
 WORKING_SIDE_LOW = 512
 """A smaller person is enlarged to this, because the steps' margins are in pixels."""
 FLAT_FRINGE = 0.3

@@ -1,4 +1,4 @@
-"""The bundled networks: checked against their hashes, opened at first use. Only home of onnxruntime's sessions."""
+"""The bundled networks: checked against their hashes, opened at first use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.onnx import import_onnxruntime
 from datasets.people import ModelUnavailableError
 
 FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "mediapipe"
@@ -58,10 +59,7 @@ class Networks:
         return session.run(None, {session.get_inputs()[0].name: picture[None].astype(np.float32)})
 
     def _open(self, name: str) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ModelUnavailableError(f"{name}: onnxruntime is missing: pip install onnxruntime") from error
+        onnxruntime = import_onnxruntime(name)
         content = self._checked(self.folder / f"{name}.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads

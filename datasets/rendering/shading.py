@@ -19,6 +19,8 @@ AMBIENT_REACH = 0.12
 """How far a surface darkens its neighbours [world units]: 30 cm on an adult."""
 TILE = 4
 """The pixels of a TILE x TILE block take different rays of one stratified set; a blur of that size adds them up."""
+LEAST_AGREEMENT = 0.5
+"""Cosine between smooth normal and triangle below which the mesh is not smooth there."""
 COSINE_BANDS = np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
 """Clamped cosine in spherical harmonics, divided by pi: radiance -> light of a white surface (Ramamoorthi 2001)."""
 GREY_WORLD_LIGHT = 0.95
@@ -100,23 +102,40 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) float32 unit normals of a mesh, every triangle weighted by its area; 0 where a vertex has no triangle."""
+    """Smooth normals of a mesh, every triangle weighted by its area.
+
+    Returns:
+        (V, 3) float32 unit; 0 where a vertex has no triangle, or triangles on both sides that cancel out.
+    """
     a, b, c = (vertices[faces[:, k]].astype(np.float32) for k in range(3))
     face_normals = np.cross(b - a, c - a)
-    normals = np.empty((len(vertices), 3), dtype=np.float32)
     corners = faces.T.ravel()
-    for axis in range(3):
-        weights = np.tile(face_normals[:, axis], 3)
-        normals[:, axis] = np.bincount(corners, weights=weights, minlength=len(vertices))
-    return _unit(normals)
+    gather = lambda values: np.bincount(corners, weights=np.tile(values, 3), minlength=len(vertices))  # noqa: E731
+    normals = np.column_stack([gather(face_normals[:, axis]) for axis in range(3)]).astype(np.float32)
+    area = gather(np.linalg.norm(face_normals, axis=1))
+    cancelled = np.linalg.norm(normals, axis=1) < LEAST_AGREEMENT * area
+    return np.where(cancelled[:, None], 0, _unit(normals)).astype(np.float32)
 
 
-def front_normals(view: ViewHits, faces: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 smooth normals at the front hits, in the frame of the mesh, turned towards the camera."""
-    corners = normals[faces[view.front.faces]]
-    smooth = _unit(np.einsum("nkc,nk->nc", corners, view.front.barycentric.astype(np.float32)))
-    away = np.einsum("nk,nk->n", smooth, view.rays) > 0
-    return np.where(away[:, None], -smooth, smooth).astype(np.float32)
+def front_normals(view: ViewHits, vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """Smooth normals at the front hits, turned towards the camera.
+
+    Where triangles are wound against each other smooth normals cancel out; there the triangle's own normal is taken.
+
+    Args:
+        vertices, faces, normals: of the mesh, (V, 3), (F, 3), (V, 3) unit.
+
+    Returns:
+        (N, 3) float32 unit, in the frame of the mesh.
+    """
+    hit = faces[view.front.faces]
+    smooth = _unit(np.einsum("nkc,nk->nc", normals[hit], view.front.barycentric.astype(np.float32)))
+    corners = vertices[hit].astype(np.float32)
+    flat = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    agreement = np.einsum("nk,nk->n", smooth, flat)
+    normal = np.where((np.abs(agreement) < LEAST_AGREEMENT)[:, None], flat, smooth)
+    away = np.einsum("nk,nk->n", normal, view.rays) > 0
+    return np.where(away[:, None], -normal, normal).astype(np.float32)
 
 
 def _tangents(normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

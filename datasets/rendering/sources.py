@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -185,6 +186,7 @@ class MeshFolder:
     def set_name(self) -> str:
         return _one_word(self.root.resolve().name)
 
+    @cached_property
     def files(self) -> dict[str, Path]:
         """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
         found = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in MESH_SUFFIXES)
@@ -201,10 +203,10 @@ class MeshFolder:
         return files
 
     def names(self) -> list[str]:
-        return list(self.files())
+        return list(self.files)
 
     def load(self, name: str) -> Scan:
-        path = self.files()[name]
+        path = self.files[name]
         return _load(name, path, self.size, None, path.with_suffix(".json"))
 
 

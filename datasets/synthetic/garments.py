@@ -9,6 +9,7 @@ import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Material
+from datasets.synthetic.fabrics import choose
 
 FAR = 1.0
 """A field value that never limits [m]."""
@@ -44,10 +45,12 @@ def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def neckline(chart: Chart, marks: Landmarks, style: str, size: float) -> np.ndarray:
-    """Positive outside the neck hole [m]. Style is crew, v, scoop or high; size in [0, 1] opens it."""
+    """Positive outside the neck hole [m]. Style is crew, v, scoop, collar or high; size in [0, 1] opens it."""
     u = marks.unit
     x, y, z = chart.x, chart.y - marks.neck[1], chart.z - marks.neck[2]
-    rise = {"high": 0.045, "crew": 0.012, "v": 0.01, "scoop": 0.004}[style] - 0.018 * size * (style != "high")
+    rise = {"high": 0.045, "collar": 0.022, "crew": 0.012, "v": 0.01, "scoop": 0.004}[style] - 0.018 * size * (
+        style != "high"
+    )
     above = rise * u - (0.88 * y + 0.47 * (z - 0.02 * u))  # a plane that falls to the front, as collars do
     radius = (0.082 + 0.02 * size) * u
     aside = np.hypot(x, 0.8 * z) - radius
@@ -120,9 +123,11 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
         hem_y = tucked_at - 0.035 * u
     collar = ""
     if kind in ("tshirt", "pullover", "long") and style in ("crew", "high"):
-        collar = _choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
+        collar = choose(rng, {"rib": 0.7, "": 0.2, "fold": 0.1 if kind == "tshirt" else 0.0})
     if kind in ("long", "threequarter") and rng.random() < 0.6:
-        style, collar = "crew", "fold"
+        collar = "fold"
+    if collar == "fold":
+        style, size = "collar", 0.2 * size
     cuff = rng.uniform(0, 1) if kind in ("long", "pullover", "threequarter") else 0.0
     flare = {"tshirt": rng.uniform(0.002, 0.022), "tank": 0.0}.get(kind, rng.uniform(0.002, 0.016))
     base = {"tank": 0.008, "pullover": 0.016}.get(kind, 0.011)
@@ -139,7 +144,7 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
 
     material = {"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT)
     covers = upper_field(marks, hem_y, sleeve, style, size)
-    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 10)
+    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 14)
 
 
 def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
@@ -149,7 +154,6 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
     gap = (rng.uniform(0.008, 0.05) * u, rng.uniform(0.005, 0.08) * u)
     if rng.random() < 0.35:
         gap = (0.004 * u, 0.004 * u)
-    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), "crew", rng.uniform(0.0, 0.6), gap)
 
     def stands_off(chart: Chart) -> np.ndarray:
         trunk = 1 - _step(chart.arm, 0.3, 0.8)
@@ -157,7 +161,9 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
         body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
         return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
 
-    collar = _choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
+    collar = choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
+    neck = "crew" if collar == "" else "collar"
+    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), gap)
     return Garment("jacket", "tights", COAT, covers, stands_off, collar, rng.uniform(0.7, 1.5), 12)
 
 
@@ -214,10 +220,10 @@ def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garmen
 def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:
     """What one person wears, inner layers first. A shirt under a skirt of the same fabric makes a dress."""
     skirts = 0.3 if feminine else 0.01
-    lower = _choose(
+    lower = choose(
         rng, {"trousers": 0.62, "cropped": 0.07, "shorts": 0.17, "leggings": 0.07 * feminine, "skirt": skirts}
     )
-    upper = _choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
+    upper = choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
     waist_y = marks.hip[1] + rng.uniform(0.08, 0.14) * marks.unit
     bottom = _skirt(marks, rng, waist_y) if lower == "skirt" else _trousers(marks, rng, lower, waist_y)
     tucked = rng.random() < {"skirt": 0.65, "leggings": 0.0}.get(lower, 0.18) and upper != "pullover"
@@ -226,9 +232,3 @@ def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) ->
     if rng.random() < 0.28:
         outfit.append(_jacket(marks, rng))
     return outfit
-
-
-def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
-    """A key, with probability in proportion to its weight."""
-    share = np.array(list(weights.values()))
-    return str(rng.choice(list(weights), p=share / share.sum()))

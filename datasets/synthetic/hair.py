@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Landmarks
+from datasets.synthetic.fabrics import choose
 from datasets.synthetic.mesh import clip_where_negative, neighbour_mean, smooth, vertex_normals
 from datasets.synthetic.noise import noise
 from datasets.synthetic.shoes import ball
@@ -37,8 +38,7 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
     else:
         kinds = {"bald": 0.08 if years > 25 else 0.01, "buzz": 0.2, "short": 0.5, "curly": 0.1, "afro": 0.05,
                  "bob": 0.03, "long": 0.02, "bun": 0.02}  # fmt: skip
-    share = np.array(list(kinds.values()))
-    kind = str(rng.choice(list(kinds), p=share / share.sum()))
+    kind = choose(rng, kinds)
     volume = {
         "bald": 0.0, "buzz": 0.004, "short": rng.uniform(0.007, 0.026), "curly": rng.uniform(0.022, 0.04),
         "afro": rng.uniform(0.05, 0.09), "bob": rng.uniform(0.016, 0.026), "long": rng.uniform(0.012, 0.022),
@@ -137,7 +137,7 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     normals = smooth(vertex_normals(smoothed, patch.faces), mean, 12)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     _, height = head.polar(points)
-    ramp = np.clip(grown * {"buzz": 9, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
+    ramp = np.clip(grown * {"buzz": 5, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
     on_top = 1 + (0.7 if style.kind == "short" else 0.25) * np.clip(height, 0, 1)
     sides = 0.25 + 0.75 * np.clip(height * 1.6 + 0.1, 0, 1) if style.kind == "short" else 1.0
     relief = {"buzz": 0.0004, "afro": 0.006, "curly": 0.005}.get(style.kind, 0.0032)
@@ -148,27 +148,44 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
         * (style.part_side != 0)
         * (style.kind in ("short", "bob", "long"))
     )
+    if style.curtain > 0:  # below the eyes the curtain takes over
+        sides = np.clip(height + 1, 0.15, 1)
     thickness = style.volume * ramp * on_top * sides * (1 - 0.45 * parting)
     thickness = (thickness + relief * ramp * _locks(points, head, style, seed)) * unit + 0.0012 * unit
     points = smoothed * ramp[:, None] + points * (1 - ramp[:, None]) + normals * thickness[:, None]
     return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
 
 
+UNDERLAYER_TURN = 0.16
+"""[rad] The hair surface is cut into strips; a second layer, turned by half a strip, closes the gaps."""
+
+
 def _curtain(style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows):
-    """Hair that falls over neck and shoulders."""
+    """Hair that falls over neck and shoulders, in two layers."""
     base = surface("hair")
     points = base.weights @ rest.vertices
-    angle, _ = head.polar(points)
+    angle, height = head.polar(points)
     ends = points[:, 1].max() - style.curtain * np.ptp(points[:, 1])
     ends = ends + 0.012 * unit * noise(np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1), 14.0, seed + 9)
     behind = head.middle_z + 0.35 * head.half_depth - points[:, 2]
-    patch = base.then(*clip_where_negative(base.faces, np.minimum(points[:, 1] - ends, behind)))
+    below_crown = (0.75 - height) * head.height  # the cap covers the rest
+    field = np.minimum(np.minimum(points[:, 1] - ends, behind), below_crown)
+    patch = base.then(*clip_where_negative(base.faces, field))
     points = patch.weights @ rest.vertices
-    normals = vertex_normals(points, patch.faces)
-    offset = 0.004 + 0.004 * _locks(points, head, style, seed)
-    points = points + normals * (offset * unit)[:, None]
-    edge = np.ones(len(points))
-    return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, edge)
+    angle, height = head.polar(points)
+    sideways = np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], 1)
+    beside_cap = np.clip((0.75 - height) / 0.5, 0, 1) * np.clip(1.5 + height, 0.3, 1)
+    over = (0.7 * style.volume * beside_cap + 0.003 * _locks(points, head, style, seed)) * unit
+    under = (0.7 * style.volume * beside_cap - 0.004) * unit
+    centre = np.array([0, 0, head.middle_z])
+    cosine, sine = np.cos(UNDERLAYER_TURN), np.sin(UNDERLAYER_TURN)
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    layers = [points + sideways * over[:, None]]
+    layers.append((points + sideways * under[:, None] - centre) @ turn.T + centre)
+    posed_layers = [skinned(patch.weights, posed.skinning, layer) for layer in layers]
+    hair_rows = np.tile(patch.weights @ rows, (2, 1))
+    faces = np.concatenate([patch.faces, patch.faces + len(points)])
+    return Part("hair", np.concatenate(posed_layers), faces, hair_rows, np.ones(len(hair_rows)))
 
 
 def _on_head(part_points: np.ndarray, model: BodyModel, rest: RestBody, posed: PosedBody) -> np.ndarray:

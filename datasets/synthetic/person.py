@@ -27,6 +27,8 @@ HIDDEN_BELOW = 0.05
 HIDDEN_BELOW_SKIRT = 0.16
 SHRINK = 0.004
 """[m] Skin under cloth steps back this far."""
+HAIR_OVER_CLOTH = 0.004
+"""[m] Long hair lies this far above the clothes."""
 ARM_CLEARANCE = 0.022
 """[m] Air that the forearms and hands keep from trunk and thighs."""
 
@@ -105,8 +107,9 @@ def make_person(seed: int) -> Scan:
     shoe_colours = np.stack([sample_colour("shoe", rng_look) for _ in range(3)])
     seeds = [int(value) for value in rng_clothes.integers(2**31, size=4)]
 
-    parts = _dress(model, rest, posed, chart, marks, outfit, shoes, style, seeds)
-    parts += make_hair(style, model, rest, posed, marks, chart.rows, seeds[3])
+    parts, clothes = _dress(model, rest, posed, chart, marks, outfit, shoes, style, seeds)
+    for hair in make_hair(style, model, rest, posed, marks, chart.rows, seeds[3]):
+        parts.append(replace(hair, points=clothes.push_out(hair.points, HAIR_OVER_CLOTH * marks.unit)))
     look = Look(marks, complexion, style, fabrics, shoe_colours)
     return _scan(f"synthetic_{seed:06d}", parts, look, posed)
 
@@ -157,8 +160,8 @@ def _dress(
     shoes: ShoeStyle | None,
     style: HairStyle,
     seeds: list[int],
-) -> list[Part]:
-    """Skin, eyes, shoes and clothes; what clothes hide is left out."""
+) -> tuple[list[Part], Obstacle]:
+    """Skin, eyes, shoes and clothes without what clothes hide; and the clothes' outer surfaces, without collars."""
     pair = [make_shoe(shoes, side, model, rest, posed, chart, marks) for side in "LR"] if shoes else []
     if shoes and shoes.shaft > LOW_SHAFT:
         shaft = make_shaft(shoes, rest, posed, chart, marks)
@@ -175,13 +178,15 @@ def _dress(
     for k, (garment, part) in enumerate(zip(outfit, draped, strict=True)):
         dropped = _unseen(part, outfit[k + 1 :], draped[k + 1 :], marks)
         clothes.append(with_lining(part, garment.material.thickness * marks.unit, dropped))
-        collar = make_collar(part, garment.collar, marks, neck) if garment.collar else None
+        # Long hair would hang through a collar that stands or folds.
+        sewn = "rib" if garment.collar and style.curtain > 0.3 else garment.collar
+        collar = make_collar(part, sewn, marks, neck) if sewn else None
         if collar is not None:
             clothes.append(with_lining(collar, 0.002 * marks.unit, np.zeros(len(collar.faces), bool)))
     skin = _skin(model, rest, posed, chart, marks, outfit, shoes)
     skin = without_faces(skin, _unseen(skin, outfit, draped, marks) | _in_shoes(skin, model, rest, marks, shoes))
     skin = replace(skin, edge=scalp_field(skin.rows[:, :3], model, rest, marks, style, seeds[3]))
-    return [skin, _eyes(rest, posed, chart), *pair, *clothes]
+    return [skin, _eyes(rest, posed, chart), *pair, *clothes], Obstacle([(part.points, part.faces) for part in draped])
 
 
 def _unseen(part: Part, outfit: list[Garment], draped: list[Part], marks: Landmarks) -> np.ndarray:

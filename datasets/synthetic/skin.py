@@ -93,7 +93,7 @@ def _face(complexion: Complexion, style: HairStyle, points, colour, scalp, marks
     cheeks = _bump(((x - 1.3 * eye_x) / 0.02) ** 2 + ((y - 0.004) / 0.02) ** 2) + 0.8 * _bump(
         (x / 0.014) ** 2 + (y / 0.012) ** 2
     )
-    colour = colour * (1 - front * cheeks)[:, None] + colour * (front * cheeks)[:, None] * np.array([1.0, 0.9, 0.9])
+    colour = colour * (1 - front * cheeks)[:, None] + colour * (front * cheeks)[:, None] * np.array([1.0, 0.95, 0.95])
     lids = _bump(((x - eye_x) / 0.02) ** 2 + ((y - eye_y) / 0.011) ** 2) * front
     colour = colour * (1 - (0.16 + 0.1 * complexion.age) * lids[:, None] * np.array([0.9, 1.0, 0.95]))
     lash = _bump(((np.hypot((x - eye_x) / 1.55, y - eye_y) - 0.0085) / 0.0016) ** 2) * front
@@ -137,7 +137,9 @@ def hair_colour(complexion: Complexion, style: HairStyle, points: np.ndarray, ra
     centre = marks.face["left_ear"] * [0, 1, 1] / marks.unit
     angle = np.arctan2(p[:, 0], p[:, 2] - centre[2])
     around = np.stack([np.cos(angle), np.sin(angle), 0.5 * p[:, 1]], 1)
-    if style.kind in ("afro", "curly", "buzz"):
+    if style.kind == "buzz":
+        strands = 0.6 * noise(p, 1100.0, complexion.seed) + 0.3 * noise(p, 500.0, complexion.seed + 1)
+    elif style.kind in ("afro", "curly"):
         strands = 0.5 * noise(p, 260.0, complexion.seed) + 0.3 * noise(p, 90.0, complexion.seed + 1)
     else:
         strands = 0.5 * noise(around, (60, 60, 6), complexion.seed) + 0.5 * noise(

@@ -15,6 +15,7 @@ from datasets.synthetic.mesh import (
     compact,
     largest_component,
     loop_subdivide,
+    neighbour_mean,
     smooth,
     vertex_normals,
     with_inner_wall,
@@ -104,8 +105,15 @@ def drape(
     points = shell.relax(points, obstacle, still, margin, steps=20, every=20)
     near_hem = 0.6 * np.exp(-np.maximum(edge, 0) / (0.008 * marks.unit))[:, None]
     points = smooth(points, shell.mean, 8, near_hem)
+    points = smooth(points, shell.mean, 12, 0.5 * _crumpled(points, shell.mean, marks.unit))
     points = settle(points, shell.mean, obstacle, margin, rounds=1)
     return Part(garment.kind, points, faces, rows, edge)
+
+
+def _crumpled(points: np.ndarray, mean, unit: float) -> np.ndarray:
+    """(V, 1) in [0, 1]: where cloth folded sharper than its triangles can show, as above a raised shoulder."""
+    sharp = np.linalg.norm(points - mean @ points, axis=1) / unit
+    return np.clip(mean @ (mean @ np.clip((sharp - 0.0022) / 0.001, 0, 1)) * 3, 0, 1)[:, None]
 
 
 def _ease(material: Material, edge: np.ndarray) -> np.ndarray:
@@ -128,8 +136,6 @@ def _cut(base: Patch, garment: Garment, rows: np.ndarray) -> Patch:
 
 def _tailor(patch: Patch, garment: Garment, chart: Chart, rest_points: np.ndarray) -> np.ndarray:
     """(V, 3) the garment in the rest pose: off the body by its looseness, bridging hollows, with even hems."""
-    from datasets.synthetic.mesh import neighbour_mean
-
     mean = neighbour_mean(patch.faces, patch.weights.shape[0])
     points = smooth(patch.weights @ rest_points, mean, 3)
     normals = smooth(vertex_normals(points, patch.faces), mean, 4)

@@ -105,8 +105,10 @@ def _view_folders(folder: Path) -> dict[float, Path]:
 
 
 def prediction_views(folder: Path) -> dict[float | None, Path]:
-    """yaw -> folder, when the predictions lie in folders named as views; otherwise {None: folder}."""
-    _folder(folder, "--pred")
+    """yaw -> folder, when the folder is named as a view or holds folders that are; otherwise {None: folder}."""
+    named = VIEW_FOLDER.match(_folder(folder, "--pred").resolve().name)
+    if named:
+        return {float(named.group(1)): folder}
     return dict(_view_folders(folder)) or {None: folder}
 
 

@@ -49,8 +49,20 @@ class Pair:
 class TrueMesh:
     """A scan as its source hands it out."""
 
-    mesh: Mesh  # the scan's own units and place, facing +Z
-    frame_scale: float = 1.0  # share of the usual size at which it is rendered
+    mesh: Mesh  # what is measured, in the scan's own units and place, facing +Z
+    frame: ScanFrame  # of the whole scan as it is rendered
+
+    @classmethod
+    def of(cls, path: Path, mesh: Mesh) -> TrueMesh:
+        """A scan that is rendered and measured as a whole.
+
+        Args:
+            path: its name in the error.
+
+        Raises:
+            InputError: it has no area or no height.
+        """
+        return cls(mesh, frame_of(path, mesh))
 
 
 def load_meshes(pair: Pair, truth: TrueMesh, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
@@ -65,20 +77,26 @@ def load_meshes(pair: Pair, truth: TrueMesh, frame: str, keep_metres: bool) -> t
         InputError: a mesh cannot be used.
     """
     predicted, scan = read_mesh(pair.prediction), truth.mesh
-    frames = [_frame_of(path, mesh) for path, mesh in ((pair.prediction, predicted), (pair.truth, scan))]
-    centred = frames[1]
+    frame_of(pair.prediction, predicted)
     metres = keep_metres and METRE_HEIGHTS[0] <= scan.height <= METRE_HEIGHTS[1]
     factor = 1.0 if metres else PERSON_HEIGHT_M / scan.height
-    true_vertices = turn(scan.vertices - centred.offset, pair.yaw)
+    true_vertices = turn(scan.vertices - truth.frame.offset, pair.yaw)
     if frame == "camera":
-        own_vertices = predicted.vertices * (centred.scale / truth.frame_scale)
+        own_vertices = predicted.vertices * truth.frame.scale
     else:
-        own_vertices = turn(predicted.vertices - centred.offset, pair.yaw)
+        own_vertices = turn(predicted.vertices - truth.frame.offset, pair.yaw)
     return predicted.moved(factor * own_vertices), scan.moved(factor * true_vertices)
 
 
-def _frame_of(path: Path, mesh: Mesh) -> ScanFrame:
-    """Where a mesh lies; every mesh must have an area and a height."""
+def frame_of(path: Path, mesh: Mesh) -> ScanFrame:
+    """The frame in which a mesh would be rendered.
+
+    Args:
+        path: its name in the error.
+
+    Raises:
+        InputError: it has no area or no height.
+    """
     try:
         frame = centre_and_scale(mesh.vertices, mesh.faces)
     except ValueError as error:
