@@ -13,8 +13,8 @@ from models.blocks import Encoder, GatedUp, Head, initialise
 
 DEPTH_CHANNELS = 3
 """Front depth, back depth, mask logit."""
-DEPTH_START = (3.0, 1.5, 0.0)
-"""Outputs of a fresh network: between the person (about 2) and the background (6 in front, 0 behind), inside ReLU6."""
+DEPTH_START = (5.0, 0.5, -2.0)
+"""A fresh network says nearly what most pixels are, background (6 in front, 0 behind, nobody), from inside ReLU6."""
 
 
 class DualEncoderUNet(nn.Module):
