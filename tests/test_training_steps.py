@@ -138,10 +138,11 @@ def test_up_convolution_on_the_low_grid_is_the_same_convolution():
     torch.testing.assert_close(torch.autograd.grad(up_convolution(up, x).square().sum(), x), wanted)
 
 
-def test_phase_2_leaves_phase_1_as_it_is(batch):
+@pytest.mark.parametrize("window", ["canvas", "person"])
+def test_phase_2_leaves_phase_1_as_it_is(batch, window):
     """Neither weights nor BatchNorm statistics of frozen networks move; the refiner's gradient is there."""
     model = fresh()
-    phase = SecondPhase(model, WEIGHTS, nullcontext)
+    phase = SecondPhase(model, WEIGHTS, nullcontext, window)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     phase.train()
     phase.run(batch, lambda loss: loss)
