@@ -9,6 +9,7 @@ import torch
 
 from models.build import ModelConfig, build_digitizer, load_digitizer
 from tests.conftest import DATA, TINY
+from utils import export_checkpoint
 from utils.checkpoint import OFFICIAL_MODEL, read_checkpoint, write_checkpoint
 from utils.config import build_config, to_dict
 from utils.errors import InputError
@@ -143,3 +144,17 @@ def test_an_unknown_size_in_the_file_is_named(tmp_path, tiny_digitizer):
     write_checkpoint(path, {**to_dict(TINY), "depth": 3}, tiny_digitizer.state_dict())
     with pytest.raises(InputError, match="odd.pt: model: unknown key 'depth'"):
         load_digitizer(path)
+
+
+def test_an_exported_checkpoint_is_smaller_and_nearly_the_same(tmp_path):
+    wide = ModelConfig(canvas=128, normal_widths=(16, 32), depth_widths=(8, 16), refiner_width=8)
+    source, target = tmp_path / "wide.pt", tmp_path / "half.pt"
+    model = build_digitizer(wide)
+    write_checkpoint(source, to_dict(wide), model.state_dict(), training={"optimizer": 3})
+    assert export_checkpoint.main([str(source), str(target)]) == 0
+    assert target.stat().st_size < 0.7 * source.stat().st_size
+    assert read_checkpoint(target).extra == {}
+    for name, tensor in load_digitizer(target).state_dict().items():
+        assert tensor.dtype == model.state_dict()[name].dtype
+        torch.testing.assert_close(tensor, model.state_dict()[name], rtol=1e-3, atol=1e-6)
+    assert export_checkpoint.main([str(tmp_path / "nowhere.pt"), str(target)]) == 1
