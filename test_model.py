@@ -17,7 +17,7 @@ from tqdm import tqdm
 from datasets.image_folder import find_photos
 from datasets.openpose import write_keypoints
 from datasets.people import Person, Photo, find_person
-from datasets.preprocess import SquareCanvas, canvas_coordinates, photo_for_inference
+from datasets.preprocess import SquareCanvas, as_at_test, canvas_coordinates, to_network
 from datasets.sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from geometry.point_cloud import lift_sides, sides_cloud
 from geometry.side_gap import closed_cloud
@@ -83,7 +83,7 @@ def digitize(name: str, subject: Subject, model: Digitizer, device: torch.device
         InputError: the model found no body.
     """
     size = model.canvas
-    photo = photo_for_inference(subject.rgb, subject.mask).to(device)
+    photo = to_network(as_at_test(subject.rgb, subject.mask)).to(device)
     result = model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
     depth = full_depth(result, size)
     pictures = result_pictures(name, result, depth, subject.rgb, subject.mask)

@@ -15,7 +15,6 @@ import torch
 from torchvision.transforms.v2 import functional as adjust
 
 from datasets.backgrounds import composite, open_backgrounds
-from datasets.preprocess import TEST_DIMMING
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network, network_from_distance
 from geometry.keypoints import MIRRORED
@@ -184,11 +183,3 @@ class Augmentation:
             quality = int(rng.uniform(*config.jpeg))
             image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
         return image
-
-
-def as_at_test(view: View) -> View:
-    """The person cut out and dimmed as at test, without any randomness."""
-    rgb = torch.from_numpy(np.where(view.person[..., None], view.rgb, 0)).permute(2, 0, 1)
-    for change in (adjust.adjust_brightness, adjust.adjust_contrast, adjust.adjust_saturation):
-        rgb = change(rgb, TEST_DIMMING)
-    return View(rgb.permute(1, 2, 0).numpy(), view.depth, view.joints)

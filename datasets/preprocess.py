@@ -62,20 +62,20 @@ def to_network(rgb: np.ndarray | Tensor) -> Tensor:
     return planes.to(torch.float32).mul_(2 / 255).sub_(1)
 
 
-def photo_for_inference(rgb: np.ndarray, person: np.ndarray) -> Tensor:
+def as_at_test(rgb: np.ndarray, person: np.ndarray) -> np.ndarray:
     """Cut the person out and dim the picture as at test (SPEC 8).
 
-    The background becomes 0 in the 8-bit canvas; then brightness, contrast and saturation by 0.85, 8-bit, in this
-    order. Contrast leans on the mean of the whole canvas, so the background ends a little above black.
+    The background becomes 0; then brightness, contrast and saturation by 0.85, 8-bit, in this order. Contrast leans on
+    the mean of the whole canvas, so the background ends a little above black.
 
     Args:
         rgb: (R, R, 3) uint8.
         person: (R, R) bool.
 
     Returns:
-        (1, 3, R, R) float32 in [-1, 1].
+        (R, R, 3) uint8.
     """
     planes = torch.from_numpy(np.where(person[..., None], rgb, 0).astype(np.uint8)).permute(2, 0, 1)
     for change in (adjust.adjust_brightness, adjust.adjust_contrast, adjust.adjust_saturation):
         planes = change(planes, TEST_DIMMING)
-    return to_network(planes.permute(1, 2, 0))
+    return planes.permute(1, 2, 0).numpy()

@@ -12,9 +12,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets.augmentation import Augmentation, View, as_at_test, view_of
+from datasets.augmentation import Augmentation, View, view_of
 from datasets.pair_files import Pair, read_joints, read_list, read_pair
-from datasets.preprocess import canvas_coordinates, to_network
+from datasets.preprocess import as_at_test, canvas_coordinates, to_network
 from geometry.keypoints import IncompletePersonError, Keypoints, repair
 from geometry.similarity import pose_parts
 from utils.errors import InputError
@@ -173,7 +173,9 @@ class TrainingPairs(Dataset):
         view = view_of(rgb, tuple(depths), joints)
         if not view.person.any():
             raise InputError(f"{self.root / pair.depth('front')}: nobody is in the depth map")
-        view = self.augmentation(view, rng) if self.augmentation else as_at_test(view)
+        view = (
+            self.augmentation(view, rng) if self.augmentation else replace(view, rgb=as_at_test(view.rgb, view.person))
+        )
         return self._sample(view, pair)
 
     def _sample(self, view: View, pair: Pair) -> Sample:
