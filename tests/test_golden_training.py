@@ -36,7 +36,8 @@ def golden(golden_modules, tmp_path):
     """The model with golden weights, and the batch behind the golden numbers."""
     inputs, weights = golden_modules
     torch.save({"model_state_dict": weights.official_state_dict()}, tmp_path / "golden.pth.tar")
-    model = load_digitizer(tmp_path / "golden.pth.tar").to(memory_format=torch.channels_last)
+    # Not channels-last, where sums over large maps are less exact: these weights turn that into 1e-3 of a gradient.
+    model = load_digitizer(tmp_path / "golden.pth.tar")
     with np.load(DATA / "keypoints_affines.npz") as poses:
         part_from_canvas, canvas_from_part = (
             torch.from_numpy(poses[name])[None] for name in ("000028.affine", "000028.affine_inverse")

@@ -28,7 +28,7 @@ def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, wi
     x = coarse[(..., *below.slices)]
     normals = normals[(..., *outer.slices)]
     for index, step in enumerate(refiner.steps):
-        x = _step(step, x, normals_at_step(normals, index).contiguous(memory_format=torch.channels_last))
+        x = _step(step, x, normals_at_step(normals, index))
         if index < STEPS - 1:
             x = F.relu(x)
     return x[(..., *window.relative_to(outer).slices)]
@@ -53,14 +53,19 @@ def up_convolution(up: UpConv, x: Tensor) -> Tensor:
     return _Scatter.apply(y, channels, height, width)
 
 
+def _empty_like_layout(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """An empty map in the memory layout of another one."""
+    layout = torch.contiguous_format if like.is_contiguous() else torch.channels_last
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
+
+
 class _Scatter(torch.autograd.Function):
     """Puts the four parities of an upsampled map in their places: (B, 4 O, H + 1, W + 1) -> (B, O, 2 H, 2 W)."""
 
     @staticmethod
     def forward(ctx, y: Tensor, channels: int, height: int, width: int) -> Tensor:
         ctx.shape, ctx.channels = y.shape, channels
-        like = {"dtype": y.dtype, "device": y.device, "memory_format": torch.channels_last}
-        out = torch.empty((len(y), channels, 2 * height, 2 * width), **like)
+        out = _empty_like_layout(y, (len(y), channels, 2 * height, 2 * width))
         for row in (0, 1):
             for column in (0, 1):
                 first = (2 * row + column) * channels
@@ -71,7 +76,7 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         height, width = (side // 2 for side in gradient.shape[-2:])
-        back = torch.zeros_like(gradient.new_empty(ctx.shape), memory_format=torch.channels_last)
+        back = _empty_like_layout(gradient, ctx.shape).zero_()
         for row in (0, 1):
             for column in (0, 1):
                 first = (2 * row + column) * ctx.channels
