@@ -25,7 +25,7 @@ from geometry.similarity import PartPoses, pose_parts
 from geometry.warp import part_corners
 from geometry.window import Window
 from models.build import load_digitizer
-from models.digitizer import Digitizer, Poses
+from models.digitizer import Digitized, Digitizer, Poses
 from models.fast import accelerate
 from models.result_maps import full_depth, result_pictures
 from utils.batch import run_batch
@@ -76,22 +76,25 @@ def person_window(mask: np.ndarray) -> Window:
 
 
 @torch.inference_mode()
-def digitize(name: str, subject: Subject, model: Digitizer, device: torch.device, folder: ResultFolder) -> None:
-    """Run the model on one subject and write everything of SPEC 9, the contact sheet last.
+def digitize(subject: Subject, model: Digitizer, device: torch.device) -> Digitized:
+    """Run the model on one subject, the refiner on the person's box."""
+    photo = to_network(as_at_test(subject.rgb, subject.mask)).to(device)
+    return model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
+
+
+def write_result(name: str, subject: Subject, result: Digitized, folder: ResultFolder) -> None:
+    """Write everything of SPEC 9, the contact sheet last.
 
     Raises:
         InputError: the model found no body.
     """
-    size = model.canvas
-    photo = to_network(as_at_test(subject.rgb, subject.mask)).to(device)
-    result = model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
+    size = len(subject.rgb)
     depth = full_depth(result, size)
     pictures = result_pictures(name, result, depth, subject.rgb, subject.mask)
     try:
         sides = lift_sides(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
-    cloud = sides_cloud(sides, subject.rgb)
     closed = closed_cloud(sides, subject.rgb)
     sheet = SheetInput(
         subject.rgb,
@@ -106,7 +109,7 @@ def digitize(name: str, subject: Subject, model: Digitizer, device: torch.device
     )
     for place, picture in pictures.items():
         write_png(folder.image(place), picture)
-    write_cloud(folder.cloud(name, closed=False), cloud)
+    write_cloud(folder.cloud(name, closed=False), sides_cloud(sides, subject.rgb))
     write_cloud(folder.cloud(name, closed=True), closed)
     write_png(folder.sheet(name), contact_sheet(sheet, name))
 
@@ -155,7 +158,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             tqdm.write(f"{photo.path.name}: {warning}")
         if args.save_keypoints:
             write_keypoints(folder.keypoints(name), person.keypoints)
-        digitize(name, place_on_canvas(photo, person, model.canvas), model, device, folder)
+        subject = place_on_canvas(photo, person, model.canvas)
+        write_result(name, subject, digitize(subject, model, device), folder)
 
     def is_done(name: str) -> bool:
         return folder.sheet(name).exists() and not args.overwrite
