@@ -137,7 +137,8 @@ def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):
     # Adam turns rounding into steps of full length where a gradient is 0, so the paths part slowly.
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
     assert losses[1][0] == pytest.approx(losses[0][0], rel=1e-5)
-    assert logs[1][0]["gradient_norm"] == pytest.approx(logs[0][0]["gradient_norm"], rel=1e-3)
+    # A sum instead of a mean would double it, which Adam hides; statistics of two values at the 1 x 1 bottom are rough.
+    assert logs[1][0]["gradient_norm"] == pytest.approx(logs[0][0]["gradient_norm"], rel=1e-2)
 
 
 def test_accumulation_clipping_and_16_bits_run(people, tmp_path):
