@@ -10,6 +10,7 @@ drift: compare stages of one run with each other, not with numbers of another da
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -22,10 +23,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
-from benchmarks.stages import STAGES
 from utils.errors import InputError
 from utils.files import write_text
 
+STAGES = {
+    "convolution-rate": ("networks", "convolution_rate", ()),
+    "forward-fp32": ("networks", "forward", ("fp32",)),
+    "forward-bf16": ("networks", "forward", ("bf16",)),
+    "joints": ("people", "joints", ()),
+    "mask": ("people", "mask", ()),
+    "clouds-and-files": ("surfaces", "clouds_and_files", ()),
+    "mesh-2M": ("surfaces", "mesh", ()),
+    "mesh-2M-solver-alone": ("surfaces", "solver_alone", ()),
+    "render-110k": ("scans", "depth_of_scan", (110_000,)),
+    "render-1M": ("scans", "depth_of_scan", (1_000_000,)),
+    "render-1M-7-views": ("scans", "views_of_scan", (1_000_000,)),
+    "synthetic-7-views": ("scans", "synthetic_person", ()),
+}
+"""Stage -> module of benchmarks/, function, arguments; only the stage's own process imports it."""
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "open3d", "onnxruntime")
 
 
@@ -45,7 +60,9 @@ class Measured:
 
 def measure(stage: str, repeats: int) -> Measured:
     """Set a stage up, warm it up once, time the repeats. Runs in this process."""
-    work: Callable[[], dict[str, float] | None] = STAGES[stage]()
+    module, function, arguments = STAGES[stage]
+    setup = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    work: Callable[[], dict[str, float] | None] = setup(*arguments)
     work()
     seconds, rates = [], {}
     for _ in range(repeats):

@@ -81,8 +81,13 @@ class Guides:
     coarse_normals: FrontBack  # (B, 3, r, r) stored normals
     coarse_depth: DepthMaps  # (B, 1, r, r)
     part_normals: dict[str, FrontBack]  # kind -> (B, n, 3, h, w) stored normals, n crops in part order
-    fused_normals: FrontBack  # (B, 3, R, R) stored normals, 0 where no part is
+    fused: Tensor  # (B, 6, R, R) stored normals, front then back, 0 where no part is
     covered: Tensor  # (B, 1, R, R) bool, where some part is
+
+    @property
+    def fused_normals(self) -> FrontBack:
+        """(B, 3, R, R) stored normals each."""
+        return FrontBack.split(self.fused)
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ class Digitizer(nn.Module):
             FrontBack.split(coarse_normals),
             coarse_depth,
             {name: FrontBack(maps[:, :, :3], maps[:, :, 3:]) for name, maps in part_normals.items()},
-            FrontBack.split(fused),
+            fused,
             covered,
         )
 
@@ -175,5 +180,5 @@ class Digitizer(nn.Module):
         """
         guides = self.guides(photo, poses)
         window = window or Window.full(self.canvas)
-        depth = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused_normals.stacked, window))
+        depth = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused, window))
         return Digitized(**vars(guides), depth=depth, window=window)

@@ -91,7 +91,7 @@ def test_the_fast_model_equals_the_plain_one(tiny_digitizer, photo, poses):
         (plain.coarse_normals.stacked, fast.coarse_normals.stacked),
         (plain.coarse_depth.depth.stacked, fast.coarse_depth.depth.stacked),
         (plain.coarse_depth.mask_logits, fast.coarse_depth.mask_logits),
-        (plain.fused_normals.stacked, fast.fused_normals.stacked),
+        (plain.fused, fast.fused),
         (plain.depth.depth.stacked, fast.depth.depth.stacked),
         (plain.depth.mask_logits, fast.depth.mask_logits),
     ]

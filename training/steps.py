@@ -126,7 +126,7 @@ class SecondPhase:
         outcome = Outcome()
         with torch.no_grad():
             guides = self.frozen.guides(batch.photo, poses_of(batch))
-            coarse, normals = guides.coarse_depth.masked.stacked, guides.fused_normals.stacked
+            coarse, normals = guides.coarse_depth.masked.stacked, guides.fused
         outcome.normals["phase 1"] = normals
         del guides
         window = person_window(batch.depth) if self.window == "person" else Window.full(self.model.canvas)

@@ -44,7 +44,7 @@ def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
     guides = model.guides(batch.photo, poses_of(batch))
     if phase == 1:
         return Prediction(guides, guides.coarse_depth, scale=8)
-    raw = model.refiner(guides.coarse_depth.masked.stacked, guides.fused_normals.stacked)
+    raw = model.refiner(guides.coarse_depth.masked.stacked, guides.fused)
     return Prediction(guides, DepthMaps.of(raw), scale=1)
 
 

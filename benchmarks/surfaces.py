@@ -1,0 +1,93 @@
+"""From maps to clouds and files, and from a cloud to a mesh."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from benchmarks import sample
+from benchmarks.scans import body_of
+from datasets.people import Photo, find_person
+from datasets.rendering.stages import depth_and_colour
+from datasets.sources import person_sources
+from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
+from geometry.normals import normals_from_depth
+from geometry.parts import KINDS, indices_of
+from geometry.point_cloud import PointCloud
+from geometry.surface import reconstruct_surface
+from geometry.window import Window
+from models.digitizer import DepthMaps, Digitized, FrontBack
+from test_model import place_on_canvas, write_result
+from utils.result_folder import ResultFolder
+
+CLOUD_POINTS = 2_000_000
+
+
+def _true_result(size: int) -> Digitized:
+    """What a perfect network would say of a body that fills the canvas as people do."""
+    files = depth_and_colour(body_of(110_000), size)[:2]
+    stored = [torch.from_numpy(decode_network(values, size))[None, None] for values in files]
+    person = stored[0] > 0
+    front, back = (torch.where(person, d, b) for d, b in zip(stored, (FRONT_BACKGROUND, BACK_BACKGROUND), strict=True))
+    depth = DepthMaps(FrontBack(front, back), torch.where(person, 4.0, -4.0))
+    coarse = DepthMaps(FrontBack(front[..., 3::8, 3::8], back[..., 3::8, 3::8]), depth.mask_logits[..., 3::8, 3::8])
+    normals = [normals_from_depth(d, size) for d in stored]
+    parts = {}
+    for kind in KINDS:
+        height, width = kind.crop_on(size)
+        crops = [n[:, None, :, :height, :width].expand(-1, len(indices_of(kind)), -1, -1, -1) for n in normals]
+        parts[kind.name] = FrontBack(*crops)
+    small = FrontBack(*(n[..., 3::8, 3::8] for n in normals))
+    return Digitized(small, coarse, parts, torch.cat(normals, 1), person, depth, Window.full(size))
+
+
+def clouds_and_files() -> Callable[[], None]:
+    """All of test_model.py for one 2048 px photo but the networks and the mask: read, place, clouds, all files."""
+    sources = person_sources()
+    person = find_person(Photo.read(sample.PHOTO), sources.keypoints, sources.mask)
+    result = _true_result(sample.CANVAS)
+    folder = tempfile.TemporaryDirectory()
+
+    def work() -> None:
+        subject = place_on_canvas(Photo.read(sample.PHOTO), person, sample.CANVAS)
+        write_result("sample", subject, result, ResultFolder.of(folder.name, "benchmark"))
+
+    return work
+
+
+def _egg() -> PointCloud:
+    """CLOUD_POINTS oriented points on an ellipsoid of a person's size."""
+    unit = np.random.default_rng(0).normal(size=(CLOUD_POINTS, 3))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    radii = np.array([0.12, 0.35, 0.09])
+    normals = unit / radii
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return PointCloud(unit * radii, normals.astype(np.float32), np.full((CLOUD_POINTS, 3), 128, np.uint8))
+
+
+def mesh() -> Callable[[], None]:
+    """2 M points to a mesh at depth 10."""
+    cloud = _egg()
+
+    def work() -> None:
+        reconstruct_surface(cloud, 10)
+
+    return work
+
+
+def solver_alone() -> Callable[[], None]:
+    """Open3D's own part of that."""
+    import open3d
+
+    cloud = _egg()
+    points = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(cloud.points))
+    points.normals = open3d.utility.Vector3dVector(cloud.normals.astype(np.float64))
+    points.colors = open3d.utility.Vector3dVector(cloud.colors / 255.0)
+
+    def work() -> None:
+        open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(points, depth=10)
+
+    return work
