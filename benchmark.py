@@ -39,6 +39,9 @@ STAGES = {
     "render-1M": ("scans", "depth_of_scan", (1_000_000,)),
     "render-1M-7-views": ("scans", "views_of_scan", (1_000_000,)),
     "synthetic-7-views": ("scans", "synthetic_person", ()),
+    "train-phase-1": ("training_steps", "step", (1, "canvas")),
+    "train-phase-2": ("training_steps", "step", (2, "canvas")),
+    "train-phase-2-person": ("training_steps", "step", (2, "person")),
 }
 """Stage -> module of benchmarks/, function, arguments; only the stage's own process imports it."""
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "open3d", "onnxruntime")

@@ -1,0 +1,61 @@
+"""One training step of the paper's model: 2048 px, batch 1, fp32, optimiser included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+
+from benchmarks import sample
+from benchmarks.scans import body_of
+from datasets.rendering.stages import depth_and_colour
+from datasets.training_pairs import Sample
+from geometry.depth import decode_network
+from losses.terms import LossWeights
+from models.build import ModelConfig, build_digitizer
+from training.steps import FirstPhase, SecondPhase, parameters_of
+from utils.checkpoint import OFFICIAL_MODEL
+from utils.config import build_config
+
+
+def _batch() -> Sample:
+    """A rendered body with somebody's joints: what a step costs depends on the size alone."""
+    files = depth_and_colour(body_of(110_000), sample.CANVAS)[:2]
+    depth = torch.stack([torch.from_numpy(decode_network(values, sample.CANVAS)) for values in files])
+    poses = sample.poses()
+    return Sample.stack(
+        [
+            Sample(
+                torch.rand(3, sample.CANVAS, sample.CANVAS) * 2 - 1,
+                depth,
+                torch.from_numpy(poses.part_from_canvas).float(),
+                torch.from_numpy(poses.canvas_from_part).float(),
+            )
+        ]
+    )
+
+
+def step(number: int, window: str) -> Callable[[], None]:
+    """Forward, backward and Adam of one phase.
+
+    Args:
+        window: of phase 2: "canvas", or "person" for the person's box.
+    """
+    torch.manual_seed(0)
+    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
+    weights = LossWeights()
+    if number == 1:
+        phase = FirstPhase(model, weights, nullcontext)
+    else:
+        phase = SecondPhase(model, weights, nullcontext, window, recompute=True)
+    optimizer = torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-4)
+    batch = _batch()
+
+    def work() -> None:
+        phase.train()
+        optimizer.zero_grad(set_to_none=True)
+        phase.run(batch, lambda loss: loss)
+        optimizer.step()
+
+    return work
