@@ -125,6 +125,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keypoints", default="auto", choices=KEYPOINT_CHOICES)
     parser.add_argument("--mask", default="auto", choices=MASK_CHOICES)
     parser.add_argument("--person", type=int, help="which of several people, counted from the left, from 1")
+    parser.add_argument("--threads", type=int, default=0, help="of the detectors; 0 lets onnxruntime choose")
+    parser.add_argument(
+        "--providers", nargs="+", default=["CPUExecutionProvider"], help="of onnxruntime for the detectors, best first"
+    )
     parser.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
     parser.add_argument("--overwrite", action="store_true", help="do finished photos again")
     return parser.parse_args(argv)
@@ -143,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         device = pick_device(args.device)
         photos = find_photos(args.data_path)
-        options = SourceOptions(person=args.person)
+        options = SourceOptions(person=args.person, providers=tuple(args.providers), threads=args.threads)
         sources = person_sources(args.keypoints, args.mask, options)
         model = load_model(args.load_ckpt, args.precision, device)
     except InputError as error:

@@ -66,12 +66,12 @@ def contact_sheet(data: SheetInput, title: str) -> np.ndarray:
         "cut-out": cut_out[crop],
         "normals front": normals[0][crop],
         "normals back": normals[1][crop],
-        "coloured cloud": _splat(data.cloud, 0, crop, data.photo.shape[0], shaded=False),
+        "coloured cloud": _splat(data.cloud, 0, crop, shaded=False),
         "depth front, shaded": _shaded_side(data, "front")[crop],
         "depth back, shaded": _shaded_side(data, "back")[crop],
     }
     for turn in TURNS_DEG:
-        pictures[f"cloud turned {turn} deg"] = _splat(data.cloud, turn, crop, data.photo.shape[0], shaded=True)
+        pictures[f"cloud turned {turn} deg"] = _splat(data.cloud, turn, crop, shaded=True)
     tiles = [_tile(picture, caption) for caption, picture in pictures.items()]
     columns = len(tiles) // 2
     sheet = np.vstack([np.hstack(tiles[:columns]), np.hstack(tiles[columns:])])
@@ -125,7 +125,7 @@ def _lambert(normals: np.ndarray, light: np.ndarray) -> np.ndarray:
     return (40 + 205 * np.clip(normals @ light.astype(normals.dtype), 0, 1)).astype(np.uint8)
 
 
-def _splat(cloud: PointCloud, turn_deg: float, crop: tuple[slice, slice], size: int, shaded: bool) -> np.ndarray:
+def _splat(cloud: PointCloud, turn_deg: float, crop: tuple[slice, slice], shaded: bool) -> np.ndarray:
     """The cloud from a viewer who walks around it, in parallel projection, at the scale of the crop's height."""
     stride = max(len(cloud) // SPLATTED_POINTS, 1)
     points, normals = cloud.points[::stride], cloud.normals[::stride]
@@ -139,15 +139,17 @@ def _splat(cloud: PointCloud, turn_deg: float, crop: tuple[slice, slice], size: 
     scale = 0.92 * TILE_HEIGHT / max(high[1] - low[1], 1e-6)
     column = (turned[:, 0] * scale + tile_hw[1] / 2).astype(int)
     row = (-turned[:, 1] * scale + tile_hw[0] / 2).astype(int)
-    seen = (row >= 0) & (row < tile_hw[0] - 1) & (column >= 0) & (column < tile_hw[1] - 1)
+    seen = (row >= 0) & (row < tile_hw[0]) & (column >= 0) & (column < tile_hw[1])
     light = LIGHT.astype(np.float32)
     color = _lambert(normals @ turn.T.astype(np.float32), light)[:, None] if shaded else cloud.colors[::stride]
     order = np.flatnonzero(seen)[np.argsort(turned[seen, 2], kind="stable")]
-    picture = np.full((*tile_hw, 3), BACKGROUND, np.uint8)
-    for down in (0, 1):
-        for right in (0, 1):
+    # A point covers the pixels up to its neighbours, which turning spreads to twice the distance at 60 deg.
+    reach = int(np.ceil(2 * TILE_HEIGHT / height))
+    picture = np.full((tile_hw[0] + reach, tile_hw[1] + reach, 3), BACKGROUND, np.uint8)
+    for down in range(reach):
+        for right in range(reach):
             picture[row[order] + down, column[order] + right] = color[order]
-    return picture
+    return picture[: tile_hw[0], : tile_hw[1]]
 
 
 def _tile(picture: np.ndarray, caption: str) -> np.ndarray:
