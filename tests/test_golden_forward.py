@@ -72,3 +72,21 @@ def test_forward_is_the_golden_one(golden_modules, golden, path):
             assert inside.mean() > 0.3
             error = np.abs(values - expected[name])[inside].max()
             assert error < 2e-5, f"{name}: {error}"
+
+
+@torch.inference_mode()
+def test_sixteen_bit_part_networks_turn_hardly_any_normal(golden_modules):
+    """With bfloat16 in the part networks, 99.9 % of the fused normals stay within one degree."""
+    inputs, weights = golden_modules
+    model = official_model(weights, clear_masks=False)
+    with np.load(GOLDEN / "forward_phase2.npz") as golden:
+        poses = Poses(torch.from_numpy(golden["inv_z"]), torch.from_numpy(golden["z"]))
+    maps = [
+        accelerate(model, dtype)(inputs.image(), poses, Window(800, 808, 800, 808))
+        for dtype in (torch.float32, torch.bfloat16)
+    ]
+    covered = maps[0].covered[0, 0]
+    for side in ("front", "back"):
+        exact, rounded = (2 * getattr(result.fused_normals, side)[0][:, covered].T.double() - 1 for result in maps)
+        sine, cosine = torch.linalg.cross(exact, rounded).norm(dim=1), (exact * rounded).sum(1)
+        assert (torch.rad2deg(torch.atan2(sine, cosine)) < 1).double().mean() > 0.999, side
