@@ -21,6 +21,7 @@ class LossWeights:
     normals_l1: float = 0.85
     normals_ssim: float = 0.15
     depth: float = 0.85
+    depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
     consistency: float = 0.15  # normals of the predicted depth
     mask: float = 1.0
 
@@ -45,8 +46,8 @@ def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights) -> Tenso
         predicted: (B, 2, H, W) after ReLU6.
         target: (B, 2, H, W), 0 where nobody is.
     """
-    truth = depth_target(target)
-    return weights.depth * sum(F.smooth_l1_loss(predicted[:, side], truth[:, side]) for side in (0, 1))
+    truth, beta = depth_target(target), weights.depth_beta
+    return weights.depth * sum(F.smooth_l1_loss(predicted[:, side], truth[:, side], beta=beta) for side in (0, 1))
 
 
 def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: LossWeights) -> Tensor:

@@ -31,6 +31,23 @@ def to_picture(stored: Tensor) -> np.ndarray:
     return values.permute(1, 2, 0).contiguous().numpy() if len(values) == 3 else values[0].numpy()
 
 
+def depth_pictures(name: str, depth: FrontBack) -> dict[str, np.ndarray]:
+    """Both depth maps as files, and the stored normals of both, by their place.
+
+    Args:
+        depth: (1, 1, R, R) network depth each, with the networks' backgrounds.
+    """
+    size = depth.front.shape[-1]
+    silhouette, _ = silhouettes(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
+    inside = torch.from_numpy(silhouette)
+    pictures = {}
+    for side in ("front", "back"):
+        values = getattr(depth, side)
+        pictures[f"depth/{name}_{side}"] = encode_network(values[0, 0].numpy(), size, silhouette)
+        pictures[f"cons/{name}_{side}"] = to_picture(normals_from_depth(torch.where(inside, values, 0.0), size)[0])
+    return pictures
+
+
 def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.ndarray, person: np.ndarray) -> dict:
     """The pictures of one photo by their place, without suffix.
 
@@ -44,10 +61,8 @@ def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.nd
         place -> uint8 or uint16 array.
     """
     size = len(photo)
-    silhouette, _ = silhouettes(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
-    inside = torch.from_numpy(silhouette)
     alpha = (person * 255).astype(np.uint8)
-    pictures = {
+    pictures = depth_pictures(name, depth) | {
         f"images/{name}": np.dstack([np.where(person[..., None], photo, 0), alpha]),
         f"normal_parts/{name}_mask": _mask_picture(result, size),
         f"normal_parts/{name}_down_mask": to_picture(result.coarse_depth.mask_logits[0].sigmoid()),
@@ -56,12 +71,8 @@ def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.nd
     coarse_size = coarse.front.shape[-1]
     coarse_person = (result.coarse_depth.mask_logits[0, 0] > 0).cpu().numpy()
     for side in ("front", "back"):
-        values = getattr(depth, side)[0, 0]
-        body = torch.where(inside, values, 0.0)[None, None]
         coarse_values = getattr(coarse, side)[0, 0].cpu().numpy()
         pictures |= {
-            f"depth/{name}_{side}": encode_network(values.numpy(), size, silhouette),
-            f"cons/{name}_{side}": to_picture(normals_from_depth(body, size)[0]),
             f"normal/{name}_{side}": to_picture(getattr(result.fused_normals, side)[0]),
             f"normal_parts/{name}_{side}_down": to_picture(getattr(result.coarse_normals, side)[0]),
             f"normal_parts/{name}_{side}_down_depth": encode_network(coarse_values, coarse_size, coarse_person),

@@ -55,6 +55,18 @@ def test_depth_loss_sees_the_background_of_the_front_at_6():
     assert float(depth_loss(torch.zeros(1, 2, 8, 8), nobody, PAPER)) == pytest.approx(0.85 * (6 - 0.5))
 
 
+def test_depth_loss_pulls_small_errors_as_hard_as_large_ones_above_beta():
+    """With a small beta the gradient of an error is +-1, whatever its size, so that the loss seeks the median."""
+    truth = torch.full((1, 2, 4, 4), 2.0)
+    for error in (-1.5, 0.06, 0.9):
+        predicted = (truth + error).requires_grad_()
+        depth_loss(predicted, truth, LossWeights(depth=1.0, depth_beta=0.05)).backward()
+        assert torch.allclose(predicted.grad * 16, torch.tensor(math.copysign(1.0, error)).expand(1, 2, 4, 4))
+    halfway = (truth + 0.025).requires_grad_()
+    depth_loss(halfway, truth, LossWeights(depth=1.0, depth_beta=0.05)).backward()
+    assert torch.allclose(halfway.grad * 16, torch.full((1, 2, 4, 4), 0.5), atol=1e-4)
+
+
 def test_consistency_counts_only_the_person_but_divides_by_all_pixels():
     depth, wrong = a_disc(), a_disc()
     wrong[depth == 0] = 3.0
