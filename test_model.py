@@ -23,7 +23,7 @@ from geometry.point_cloud import lift_sides, sides_cloud
 from geometry.side_gap import closed_cloud
 from geometry.similarity import PartPoses, pose_parts
 from geometry.warp import part_corners
-from geometry.window import Window
+from geometry.window import person_window
 from models.build import load_digitizer
 from models.digitizer import Digitized, Digitizer, Poses
 from models.fast import accelerate
@@ -36,9 +36,6 @@ from utils.errors import InputError
 from utils.files import write_png
 from utils.ply import write_cloud
 from utils.result_folder import ResultFolder
-
-PERSON_MARGIN = 32
-"""Room around the mask in which the refiner looks for the person [fraction of the canvas: 1 / 32]."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,6 @@ def place_on_canvas(photo: Photo, person: Person, size: int) -> Subject:
         raise InputError(f"{photo.path.name}: {error}") from error
     predicted = np.array([origin == "predicted" for origin in keypoints.origin])
     return Subject(canvas.image(photo.rgb), canvas.mask(person.mask), keypoints.xy, predicted, poses)
-
-
-def person_window(mask: np.ndarray) -> Window:
-    """Where the refiner works: the mask's box with some room around it."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = Window(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return box.grown(len(mask) // PERSON_MARGIN, len(mask))
 
 
 @torch.inference_mode()

@@ -46,10 +46,6 @@ class SquareCanvas:
         """(N, 2) photo pixels -> canvas pixels: (p + pad) size / side, without a half-pixel term."""
         return (xy + (self.left, self.top)) * (self.size / self.side)
 
-    def photo_points(self, xy: np.ndarray) -> np.ndarray:
-        """The inverse of `points`."""
-        return np.asarray(xy) * (self.side / self.size) - (self.left, self.top)
-
 
 def canvas_coordinates(keypoints: Keypoints, size: int) -> np.ndarray:
     """Joints on a size x size canvas [px] -> (31, 2) with the canvas spanning [-1, 1]: 2 p / size - 1."""

@@ -42,10 +42,6 @@ class ScanFrame:
         """Scan coordinates to the world of the camera, (..., 3) -> (..., 3) float64."""
         return (points - self.offset) / self.scale
 
-    def to_scan(self, points: np.ndarray) -> np.ndarray:
-        """The inverse of to_world."""
-        return points * self.scale + self.offset
-
 
 def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
     """The frame in which a scan is rendered: centred on its area-weighted centroid, divided by 2.8 max |component|.

@@ -9,7 +9,7 @@ from geometry.camera import CENTRE, Camera
 from geometry.normals import normals_from_depth
 from geometry.parts import KINDS, PARTS, indices_of
 from geometry.similarity import fit_similarity, invert, pose_parts
-from geometry.window import Window
+from geometry.window import Window, person_window
 from tests.conftest import DATA
 
 PHOTOS = ("000028", "0281", "0502_front", "DSC02780", "hanni", "rp_aaron_posed_013_front", "rp_alvin_posed_002_front",
@@ -165,3 +165,10 @@ def test_a_flat_map_faces_the_camera_and_background_is_zero(canvas):
     normals = normals_from_depth(depth, canvas)
     torch.testing.assert_close(normals[..., :3], torch.tensor([0.5, 0.5, 1.0]).view(1, 3, 1, 1).expand(1, 3, 6, 3))
     assert (normals[..., 4:] == 0).all()
+
+
+def test_the_window_of_a_person_has_a_thirty_second_of_the_canvas_around_it():
+    present = np.zeros((256, 256), bool)
+    assert person_window(present) == Window.full(256)
+    present[40, 100] = present[90, 253] = True
+    assert person_window(present) == Window(32, 99, 92, 256)

@@ -20,7 +20,7 @@ from tests.conftest import TINY
 from training.guards import DeadNormalsGuard, NonFiniteGuard, TrainingFailed, refuse_dead_normals
 from training.order import BatchOrder
 from training.recompute import refine_recomputed, up_convolution
-from training.steps import FirstPhase, SecondPhase, person_window, poses_of
+from training.steps import FirstPhase, SecondPhase, poses_of
 
 WEIGHTS = LossWeights()
 
@@ -151,14 +151,6 @@ def test_phase_2_leaves_phase_1_as_it_is(batch, window):
         assert moved == (name.startswith("refiner.") and ("running" in name or "tracked" in name)), name
     assert all(p.grad is None for n, p in model.named_parameters() if not n.startswith("refiner."))
     assert all(p.grad is not None for p in model.refiner.parameters())
-
-
-def test_the_persons_window_holds_every_person(batch):
-    window = person_window(batch.depth)
-    inside = torch.zeros(TINY.canvas, TINY.canvas, dtype=torch.bool)
-    inside[window.slices] = True
-    assert not ((batch.depth[:, 0] > 0).any(0) & ~inside).any()
-    assert window.width < TINY.canvas
 
 
 def test_bf16_gives_nearly_the_same_loss(batch):

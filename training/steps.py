@@ -11,19 +11,18 @@ from torch import Tensor, nn
 
 from datasets.training_pairs import Sample
 from geometry.parts import KINDS, indices_of
-from geometry.window import Window
+from geometry.window import Window, person_window
 from losses.objective import Terms, depth_terms, normal_terms
 from losses.targets import both_normals, coarse_of, crops_of
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer, Guides, Poses
 from models.fast import accelerate
+from models.refiner import SCALE
 from training.recompute import refine_recomputed
 
 Scaled = Callable[[Tensor], Tensor]
 """A loss as it is sent backwards: divided by the batches that share a step, times the factor of 16-bit gradients."""
 Autocast = Callable[[], AbstractContextManager]
-PERSON_MARGIN = 32
-"""Around the person's box on which a refiner may be trained [px of the canvas]."""
 
 
 @dataclass
@@ -129,7 +128,10 @@ class SecondPhase:
             coarse, normals = guides.coarse_depth.masked.stacked, guides.fused
         outcome.normals["phase 1"] = normals
         del guides
-        window = person_window(batch.depth) if self.window == "person" else Window.full(self.model.canvas)
+        if self.window == "person":
+            window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy()).aligned(SCALE)
+        else:
+            window = Window.full(self.model.canvas)
         target = batch.depth[(..., *window.slices)]
         with self.autocast():
             if self.recompute:
@@ -140,24 +142,6 @@ class SecondPhase:
         del raw
         scaled(outcome.add(depth_terms("full", depth, target, self.model.canvas, self.weights))).backward()
         return outcome
-
-
-def person_window(depth: Tensor) -> Window:
-    """The box around all people of a batch, with a margin.
-
-    Args:
-        depth: (B, 2, R, R), 0 where nobody is.
-    """
-    present, size = (depth[:, 0] > 0).any(0), depth.shape[-1]
-    if not present.any():
-        return Window.full(size)
-    (top, bottom), (left, right) = (_extent(present.any(axis)) for axis in (1, 0))
-    return Window(top, bottom, left, right).grown(PERSON_MARGIN, size).aligned(8)
-
-
-def _extent(line: Tensor) -> tuple[int, int]:
-    places = line.nonzero()
-    return int(places[0]), int(places[-1]) + 1
 
 
 def guide_terms(guides: Guides, batch: Sample, canvas: int, weights: LossWeights) -> Terms:
