@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from models.blocks import Encoder, GatedUp, Head, initialise
+from models.blocks import Encoder, GatedUp, Head, initialise, reviving_relu
 
 NORMAL_CHANNELS = 6
 """Front normal in channels 0-2, back normal in 3-5."""
@@ -34,4 +33,4 @@ class AttentionUNet(nn.Module):
         *skips, x = self.encoder(x)
         for step in self.decoder:
             x = step(x, skip=skips.pop())
-        return F.relu(self.head(x))
+        return reviving_relu(self.head(x))

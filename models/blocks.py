@@ -79,6 +79,27 @@ class Head(nn.Conv2d):
             return super().forward(x.to(self.weight.dtype))
 
 
+class _RevivingReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x > 0)
+        return F.relu(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (alive,) = ctx.saved_tensors
+        return torch.where(alive | (gradient < 0), gradient, 0)
+
+
+def reviving_relu(x: Tensor) -> Tensor:
+    """ReLU whose gradient also passes below 0 where the loss asks for more.
+
+    Most pixels of a normal map are background, 0: their L1 pulls a whole map below 0 within a few steps, and a plain ReLU
+    would leave the person's pixels there, black and without gradient.
+    """
+    return _RevivingReLU.apply(x)
+
+
 class GatedUp(nn.Module):
     """One decoder step: upsample, gate the skip with the result, merge both.
 
