@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -79,25 +80,26 @@ class Head(nn.Conv2d):
             return super().forward(x.to(self.weight.dtype))
 
 
-class _RevivingReLU(torch.autograd.Function):
+class _LiveClamp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x > 0)
-        return F.relu(x)
+    def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(x > low, x < high)
+        return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        (alive,) = ctx.saved_tensors
-        return torch.where(alive | (gradient < 0), gradient, 0)
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        above, below = ctx.saved_tensors
+        passes = (above | (gradient < 0)) & (below | (gradient > 0))
+        return torch.where(passes, gradient, 0), None, None
 
 
-def reviving_relu(x: Tensor) -> Tensor:
-    """ReLU whose gradient also passes below 0 where the loss asks for more.
+def live_clamp(x: Tensor, low: float, high: float = math.inf) -> Tensor:
+    """Clamp whose gradient also passes beyond the limits where the loss asks for a way back.
 
-    Most pixels of a normal map are background, 0: their L1 pulls a whole map below 0 within a few steps, and a plain ReLU
-    would leave the person's pixels there, black and without gradient.
+    As the last ReLU or ReLU6 of a network it keeps pixels from dying: most of a map is background, at a limit, and pulls
+    the whole map there within a few steps; the person's pixels would stay there, black or far away, without gradient.
     """
-    return _RevivingReLU.apply(x)
+    return _LiveClamp.apply(x, low, high)
 
 
 class GatedUp(nn.Module):

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
+from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, NETWORK_DEPTH_MAX
 from geometry.fusion import fuse_parts
 from geometry.parts import KINDS, PartKind, indices_of
 from geometry.similarity import PartPoses
 from geometry.warp import sample_crop
 from geometry.window import Window
+from models.blocks import live_clamp
 from models.refiner import SCALE
 
 
@@ -46,7 +47,7 @@ class DepthMaps:
     @classmethod
     def of(cls, raw: Tensor) -> DepthMaps:
         """From a network's output (B, 3, H, W): ReLU6 on the depths, the logit as it is."""
-        return cls(FrontBack.split(F.relu6(raw[:, :2])), raw[:, 2:])
+        return cls(FrontBack.split(live_clamp(raw[:, :2], low=0, high=NETWORK_DEPTH_MAX)), raw[:, 2:])
 
     @property
     def masked(self) -> FrontBack:
