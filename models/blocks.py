@@ -96,8 +96,8 @@ class _LiveClamp(torch.autograd.Function):
 def live_clamp(x: Tensor, low: float, high: float = math.inf) -> Tensor:
     """Clamp whose gradient also passes beyond the limits where the loss asks for a way back.
 
-    As the last ReLU or ReLU6 of a network it keeps pixels from dying: most of a map is background, at a limit, and pulls
-    the whole map there within a few steps; the person's pixels would stay there, black or far away, without gradient.
+    As the last ReLU or ReLU6 of a network it keeps pixels from dying: most of a map is background, at a limit, and
+    pulls the whole map there within a few steps; the person's pixels would stay there, black or far away, for good.
     """
     return _LiveClamp.apply(x, low, high)
 
