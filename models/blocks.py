@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.upsampling import up_convolution
+
 HEAD_SPREAD = 0.1
 """Standard deviation of a fresh head's outputs, about, on features of about 1."""
 
@@ -23,7 +25,7 @@ class ConvNormReLU(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(x)))
+        return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
 class ConvBlock(nn.Sequential):
@@ -37,7 +39,7 @@ class UpConv(ConvNormReLU):
     """Nearest x2, then ConvNormReLU: (B, in_channels, H, W) -> (B, out_channels, 2 H, 2 W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return F.relu(self.norm(up_convolution(self.conv, x)), inplace=True)
 
 
 class AttentionGate(nn.Module):
@@ -57,7 +59,7 @@ class AttentionGate(nn.Module):
         self.score_norm = nn.BatchNorm2d(1)
 
     def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
-        wanted = F.relu(self.gate_norm(self.gate_conv(gate)) + self.skip_norm(self.skip_conv(skip)))
+        wanted = F.relu(self.gate_norm(self.gate_conv(gate)) + self.skip_norm(self.skip_conv(skip)), inplace=True)
         return torch.sigmoid(self.score_norm(self.score_conv(wanted))) * skip
 
 
@@ -80,6 +82,11 @@ class Head(nn.Conv2d):
             return super().forward(x.to(self.weight.dtype))
 
 
+def _way_back(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
+    """Where the gradient passes: between the limits, and beyond them when a step against it leads back."""
+    return (above | (gradient < 0)) & (below | (gradient > 0))
+
+
 class _LiveClamp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
@@ -88,9 +95,7 @@ class _LiveClamp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        above, below = ctx.saved_tensors
-        passes = (above | (gradient < 0)) & (below | (gradient > 0))
-        return torch.where(passes, gradient, 0), None, None
+        return torch.where(_way_back(gradient, *ctx.saved_tensors), gradient, 0), None, None
 
 
 def live_clamp(x: Tensor, low: float, high: float = math.inf) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.blocks import AttentionGate, ConvBlock, ConvNormReLU, Encoder, GatedUp, UpConv
+from models.upsampling import half_resolution_kernel
 
 NHWC = torch.channels_last
 
@@ -24,27 +25,6 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> tuple[Tensor, T
         weight * scale[:, None, None, None],
         (bias - norm.running_mean.double()) * scale + norm.bias.detach().double(),
     )
-
-
-def half_resolution_kernel(weight: Tensor) -> Tensor:
-    """The 2x2 kernels on the low grid that equal nearest x2 followed by a 3x3 convolution.
-
-    A 3x3 window on the doubled grid covers only 2x2 different pixels. Which rows coincide depends on the parity of the
-    output row: an even row sees (k0 | k1 + k2), an odd one (k0 + k1 | k2); columns alike.
-
-    Args:
-        weight: (O, I, 3, 3).
-
-    Returns:
-        (4 O, I, 2, 2): the kernels of parities (even, even), (even, odd), (odd, even), (odd, odd) for rows, columns.
-    """
-
-    def merged(kernel: Tensor, axis: int, parity: int) -> Tensor:
-        first, middle, last = kernel.unbind(axis)
-        pair = (first, middle + last) if parity == 0 else (first + middle, last)
-        return torch.stack(pair, dim=axis)
-
-    return torch.cat([merged(merged(weight, 2, row), 3, column) for row in (0, 1) for column in (0, 1)])
 
 
 class FoldedConv(nn.Module):

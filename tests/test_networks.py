@@ -8,10 +8,11 @@ from torch.nn import functional as F
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window
 from models.attention_unet import AttentionUNet
+from models.blocks import live_clamp
 from models.build import ModelConfig, build_digitizer
 from models.digitizer import Poses
 from models.fast import accelerate
-from models.folded import half_resolution_kernel
+from models.upsampling import up_convolution
 from tests.conftest import TINY
 from utils.config import build_config, read_yaml
 
@@ -110,18 +111,44 @@ def test_sixteen_bits_touch_only_the_part_networks(tiny_digitizer, photo, poses,
         assert maps.front.dtype == torch.float32 and 0 < difference.max() < 0.1 * exact.part_normals[name].front.max()
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("hw", [(5, 7), (1, 1), (8, 4)])
-def test_the_half_resolution_kernel_is_upsampling_then_convolution(hw):
+def test_up_convolution_on_the_low_grid_is_upsampling_then_convolution(hw, layout):
     torch.manual_seed(0)
-    conv, x = nn.Conv2d(3, 4, 3, padding=1).double(), torch.rand(2, 3, *hw, dtype=torch.float64)
-    expected = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
-    y = F.conv2d(x, half_resolution_kernel(conv.weight), conv.bias.repeat(4), padding=1)
-    actual = torch.empty_like(expected)
-    for row in (0, 1):
-        for column in (0, 1):
-            k = 2 * row + column
-            actual[:, :, row::2, column::2] = y[:, 4 * k : 4 * k + 4, row : row + hw[0], column : column + hw[1]]
-    torch.testing.assert_close(actual, expected)
+    conv = nn.Conv2d(3, 4, 3, padding=1).double()
+    x = torch.rand(2, 3, *hw, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    plain = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+    fast = up_convolution(conv, x)
+    torch.testing.assert_close(fast, plain)
+    inputs = (x, conv.weight, conv.bias)
+    wanted, got = (torch.autograd.grad(y.square().sum(), inputs) for y in (plain, fast))
+    torch.testing.assert_close(got, wanted)
+
+
+def test_a_live_clamp_is_a_clamp_with_a_way_back():
+    """The gradient is a plain clamp's inside; outside it passes only where a step against it leads back inside."""
+    x = torch.tensor([-2.0, -2.0, 1.0, 1.0, 7.0, 7.0], requires_grad=True)
+    y = live_clamp(x, low=0, high=6)
+    assert y.tolist() == [0, 0, 1, 1, 6, 6]
+    y.backward(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
+    assert torch.equal(live_clamp(x, low=0), F.relu(x))
+
+
+def test_a_normal_network_that_is_black_everywhere_comes_back():
+    """A plain ReLU would have no gradient at all."""
+    torch.manual_seed(0)
+    network = AttentionUNet(3, (4, 8))
+    with torch.no_grad():
+        network.head.bias.fill_(-1.0)
+    x = torch.rand(2, 3, 16, 16)
+    assert not network(x).any()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    for _ in range(60):
+        optimizer.zero_grad()
+        F.l1_loss(network(x), torch.full((2, 6, 16, 16), 0.6)).backward()
+        optimizer.step()
+    assert (network(x).mean((0, 2, 3)) > 0.4).all()
 
 
 def test_a_fresh_normal_head_is_alive():

@@ -19,7 +19,7 @@ from tests import balls_people
 from tests.conftest import TINY
 from training.guards import DeadNormalsGuard, NonFiniteGuard, TrainingFailed, refuse_dead_normals
 from training.order import BatchOrder
-from training.recompute import refine_recomputed, up_convolution
+from training.recompute import refine_recomputed
 from training.steps import FirstPhase, SecondPhase, poses_of
 
 WEIGHTS = LossWeights()
@@ -127,15 +127,6 @@ def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics(window):
     torch.testing.assert_close(results[0][0], results[1][0])
     close(results[1][1], results[0][1], share=1e-7)
     close(results[1][2], results[0][2], share=1e-9)
-
-
-def test_up_convolution_on_the_low_grid_is_the_same_convolution():
-    up = fresh().refiner.steps[1].up.double()
-    x = torch.randn(1, up.conv.in_channels, 5, 7, dtype=torch.double, requires_grad=True)
-    plain = up.conv(nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
-    torch.testing.assert_close(up_convolution(up, x), plain)
-    wanted = torch.autograd.grad(plain.square().sum(), x)
-    torch.testing.assert_close(torch.autograd.grad(up_convolution(up, x).square().sum(), x), wanted)
 
 
 @pytest.mark.parametrize("window", ["canvas", "person"])

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from geometry.window import Window
-from models.blocks import ConvNormReLU, UpConv
-from models.folded import half_resolution_kernel
+from models.blocks import ConvNormReLU
 from models.refiner import RECEPTIVE_MARGIN, SCALE, STEPS, DepthRefiner, RefinerStep, normals_at_step
+from models.upsampling import up_convolution
 
 
 def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
@@ -36,53 +36,10 @@ def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, wi
 
 def _step(step: RefinerStep, depth: Tensor, normals: Tensor) -> Tensor:
     first, second = step.merge
-    before = (up_convolution(step.up, depth), step.normals.conv(normals))
+    before = (up_convolution(step.up.conv, depth), step.normals.conv(normals))
     x = _segment([step.up, step.normals], first.conv, *before)
     x = _segment([first], second.conv, x)
     return _segment([second], step.head, x)
-
-
-def up_convolution(up: UpConv, x: Tensor) -> Tensor:
-    """The convolution of an UpConv, before its BatchNorm, on the low grid: nothing of the doubled input is made.
-
-    (B, I, H, W) -> (B, O, 2 H, 2 W).
-    """
-    kernel = half_resolution_kernel(up.conv.weight)
-    y = F.conv2d(x, kernel, up.conv.bias.repeat(4), padding=1)
-    channels, (height, width) = up.conv.out_channels, x.shape[-2:]
-    return _Scatter.apply(y, channels, height, width)
-
-
-def _empty_like_layout(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """An empty map in the memory layout of another one."""
-    layout = torch.contiguous_format if like.is_contiguous() else torch.channels_last
-    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
-
-
-class _Scatter(torch.autograd.Function):
-    """Puts the four parities of an upsampled map in their places: (B, 4 O, H + 1, W + 1) -> (B, O, 2 H, 2 W)."""
-
-    @staticmethod
-    def forward(ctx, y: Tensor, channels: int, height: int, width: int) -> Tensor:
-        ctx.shape, ctx.channels = y.shape, channels
-        out = _empty_like_layout(y, (len(y), channels, 2 * height, 2 * width))
-        for row in (0, 1):
-            for column in (0, 1):
-                first = (2 * row + column) * channels
-                part = y[:, first : first + channels, row : row + height, column : column + width]
-                out[:, :, row::2, column::2] = part
-        return out
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        height, width = (side // 2 for side in gradient.shape[-2:])
-        back = _empty_like_layout(gradient, ctx.shape).zero_()
-        for row in (0, 1):
-            for column in (0, 1):
-                first = (2 * row + column) * ctx.channels
-                place = back[:, first : first + ctx.channels, row : row + height, column : column + width]
-                place.copy_(gradient[:, :, row::2, column::2])
-        return back, None, None, None
 
 
 def _segment(layers: list[ConvNormReLU], conv: nn.Conv2d, *before: Tensor) -> Tensor:
@@ -99,7 +56,9 @@ class _Segment:
         self.again = False
 
     def __call__(self, *before: Tensor) -> Tensor:
-        normalised = [F.relu(self._normalise(norm, x)) for norm, x in zip(self.norms, before, strict=True)]
+        normalised = [
+            F.relu(self._normalise(norm, x), inplace=True) for norm, x in zip(self.norms, before, strict=True)
+        ]
         self.again = True
         return self.conv(torch.cat(normalised, dim=1) if len(normalised) > 1 else normalised[0])
 
