@@ -22,6 +22,7 @@ class LossWeights:
     normals_ssim: float = 0.15
     depth: float = 0.85
     depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
+    coarse_background: float = 1.0  # of pixels where nobody is, in the depth loss of the coarse depth
     consistency: float = 0.15  # normals of the predicted depth
     mask: float = 1.0
 
@@ -39,15 +40,18 @@ def normal_loss(predicted: Tensor, target: Tensor, weights: LossWeights, crops: 
     return weights.normals * loss
 
 
-def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
-    """Smooth L1 of network depth, background included.
+def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights, background: float = 1.0) -> Tensor:
+    """Smooth L1 of network depth, as a mean over all pixels.
 
     Args:
         predicted: (B, 2, H, W) after ReLU6.
         target: (B, 2, H, W), 0 where nobody is.
+        background: weight of the pixels where nobody is; 1 is the paper's. The coarse depth can do without them: it is
+            masked before anything sees it, and a map without the cliff of two metres to the background is easier.
     """
-    truth, beta = depth_target(target), weights.depth_beta
-    return weights.depth * sum(F.smooth_l1_loss(predicted[:, side], truth[:, side], beta=beta) for side in (0, 1))
+    share = torch.where(target[:, :1] > 0, 1.0, background)
+    errors = F.smooth_l1_loss(predicted, depth_target(target), beta=weights.depth_beta, reduction="none")
+    return weights.depth * (errors * share).mean((0, 2, 3)).sum()
 
 
 def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: LossWeights) -> Tensor:

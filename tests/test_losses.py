@@ -67,6 +67,20 @@ def test_depth_loss_pulls_small_errors_as_hard_as_large_ones_above_beta():
     assert torch.allclose(halfway.grad * 16, torch.full((1, 2, 4, 4), 0.5), atol=1e-4)
 
 
+def test_depth_loss_can_leave_the_background_out():
+    """An error of 2 everywhere; the person covers a quarter."""
+    truth = torch.zeros(1, 2, 8, 8)
+    truth[..., :4, :4] = 2.0
+    wrong = torch.where(truth > 0, truth + 2, torch.tensor([[[[4.0]], [[2.0]]]]))
+    whole = 0.85 * 2 * (2 - 0.5)
+    assert float(depth_loss(wrong, truth, PAPER)) == pytest.approx(whole)
+    assert float(depth_loss(wrong, truth, PAPER, background=0.0)) == pytest.approx(whole / 4)
+    both = DepthMaps(FrontBack.split(wrong), torch.zeros(1, 1, 8, 8))
+    alone = LossWeights(coarse_background=0.0)
+    assert float(depth_terms("coarse", both, truth, 64, alone)["depth/coarse"]) == pytest.approx(whole / 4)
+    assert float(depth_terms("full", both, truth, 64, alone)["depth/full"]) == pytest.approx(whole)
+
+
 def test_consistency_counts_only_the_person_but_divides_by_all_pixels():
     depth, wrong = a_disc(), a_disc()
     wrong[depth == 0] = 3.0
