@@ -144,6 +144,23 @@ def test_phase_2_leaves_phase_1_as_it_is(batch, window):
     assert all(p.grad is not None for p in model.refiner.parameters())
 
 
+def test_the_coarse_networks_can_be_trained_alone(batch):
+    """With the same terms and gradients as beside the parts, which stay as they are."""
+    both, alone = fresh(), fresh()
+    phases = [FirstPhase(both, WEIGHTS, nullcontext), FirstPhase(alone, WEIGHTS, nullcontext, parts=False)]
+    before = {name: tensor.clone() for name, tensor in alone.part_networks.state_dict().items()}
+    outcomes = []
+    for phase in phases:
+        phase.train()
+        outcomes.append(phase.run(batch, lambda loss: loss))
+    assert outcomes[1].terms.keys() == {"depth/coarse", "consistency/coarse", "mask/coarse", "normals/coarse"}
+    assert all(torch.equal(term, outcomes[0].terms[name]) for name, term in outcomes[1].terms.items())
+    assert all(parameter.grad is None for parameter in alone.part_networks.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in alone.part_networks.state_dict().items())
+    for one, other in zip(alone.coarse_depth.parameters(), both.coarse_depth.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
 def test_bf16_gives_nearly_the_same_loss(batch):
     losses = []
     for autocast in (nullcontext, lambda: torch.autocast("cpu", dtype=torch.bfloat16)):

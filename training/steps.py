@@ -44,20 +44,27 @@ def poses_of(batch: Sample) -> Poses:
 
 
 class FirstPhase:
-    """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7)."""
+    """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7).
 
-    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast) -> None:
+    Args:
+        parts: False leaves the part networks as they are.
+    """
+
+    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, parts: bool = True) -> None:
         self.model = model
         self.weights = weights
         self.autocast = autocast
-        self.networks: dict[str, nn.Module] = dict(model.part_networks.items()) | {
+        self.kinds = KINDS if parts else ()
+        self.networks: dict[str, nn.Module] = {kind.name: model.part_networks[kind.name] for kind in self.kinds} | {
             "coarse_normals": model.coarse_normals,
             "coarse_depth": model.coarse_depth,
         }
 
     def train(self) -> None:
-        """Put the networks in training mode."""
-        self.model.train()
+        """Put the trained networks in training mode, and nothing else."""
+        self.model.eval()
+        for network in self.networks.values():
+            network.train()
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
@@ -68,7 +75,7 @@ class FirstPhase:
             enlarged = self.model.enlarge(coarse_normals.float())
             target = both_normals(batch.depth, self.model.canvas)
         poses = poses_of(batch)
-        for kind in KINDS:
+        for kind in self.kinds:
             # All crops at once: in training, BatchNorm's statistics are those of a network's whole batch.
             crops = torch.cat(self.model.part_inputs(kind, batch.photo, enlarged, poses))
             with self.autocast():
