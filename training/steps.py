@@ -70,6 +70,12 @@ class FirstPhase:
         """Forward and backward; gradients are added to what is there."""
         outcome = Outcome()
         coarse_normals = self._coarse(batch, scaled, outcome)
+        if self.kinds:
+            self._parts(batch, coarse_normals, scaled, outcome)
+        return outcome
+
+    def _parts(self, batch: Sample, coarse_normals: Tensor, scaled: Scaled, outcome: Outcome) -> None:
+        """The part networks, one after the other."""
         with torch.no_grad():
             # Cropped without gradient: part losses do not reach the coarse network (SPEC 5).
             enlarged = self.model.enlarge(coarse_normals.float())
@@ -85,7 +91,6 @@ class FirstPhase:
             scaled(outcome.add(terms)).backward()
             outcome.normals[kind.name] = predicted.detach()
             del crops, predicted, terms
-        return outcome
 
     def _coarse(self, batch: Sample, scaled: Scaled, outcome: Outcome) -> Tensor:
         """Both coarse networks; returns the coarse normals without graph."""
