@@ -39,9 +39,7 @@ class MeanPerson:
     """What training people have in common."""
 
     share: np.ndarray  # (R, R) of the pairs in which somebody is at this pixel
-    depth: (
-        np.ndarray
-    )  # (2, R, R) float64 mean network depth of front and back where somebody is, 0 where nobody ever is
+    depth: np.ndarray  # (2, R, R) float64 mean network depth of front and back; 0 where nobody ever is
     levels: np.ndarray  # (2,) mean network depth of front and back over all pixels of all people
 
     @classmethod

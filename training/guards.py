@@ -33,8 +33,9 @@ def refuse_dead_normals(normals: Mapping[str, Tensor], when: str) -> None:
         TrainingFailed: names the network, the side and the components.
     """
     for network, output in normals.items():
-        black = output.float().mean((0, 2, 3)) < BLACK_BELOW
-        constant = output.float().amax((0, 2, 3)) - output.float().amin((0, 2, 3)) < CONSTANT_BELOW
+        values = output.float()
+        black = values.mean((0, 2, 3)) < BLACK_BELOW
+        constant = values.amax((0, 2, 3)) - values.amin((0, 2, 3)) < CONSTANT_BELOW
         for side, first in (("front", 0), ("back", 3)):
             dead = [axis for axis in range(3) if black[first + axis] or constant[first + axis]]
             if dead:
