@@ -68,7 +68,7 @@ def place_on_canvas(photo: Photo, person: Person, size: int) -> Subject:
 @torch.inference_mode()
 def digitize(subject: Subject, model: Digitizer, device: torch.device) -> Digitized:
     """Run the model on one subject, the refiner on the person's box."""
-    photo = to_network(as_at_test(subject.rgb, subject.mask)).to(device)
+    photo = to_network(as_at_test(subject.rgb, subject.mask, model.backdrop)).to(device)
     return model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
 
 

@@ -58,20 +58,35 @@ def to_network(rgb: np.ndarray | Tensor) -> Tensor:
     return planes.to(torch.float32).mul_(2 / 255).sub_(1)
 
 
-def as_at_test(rgb: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """Cut the person out and dim the picture as at test (SPEC 8).
+def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """(R, R, 3) uint8 with the three changed in this order, each rounded to 8 bits (SPEC 8)."""
+    planes = torch.from_numpy(rgb).permute(2, 0, 1)
+    planes = adjust.adjust_brightness(planes, brightness)
+    planes = adjust.adjust_contrast(planes, contrast)
+    return adjust.adjust_saturation(planes, saturation).permute(1, 2, 0).numpy()
 
-    The background becomes 0; then brightness, contrast and saturation by 0.85, 8-bit, in this order. Contrast leans on
-    the mean of the whole canvas, so the background ends a little above black.
+
+def cut_out(
+    rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...], dimming: tuple[float, float, float]
+) -> np.ndarray:
+    """Take the background away and dim the picture (SPEC 8).
+
+    The background becomes 0, then the picture is dimmed. Contrast leans on the mean of the whole canvas, so the
+    background ends a little above black, like black clothes; a backdrop tells them apart.
 
     Args:
         rgb: (R, R, 3) uint8.
         person: (R, R) bool.
+        backdrop: RGB that is put where nobody is, after dimming; () leaves the black.
+        dimming: factors of brightness, contrast and saturation.
 
     Returns:
         (R, R, 3) uint8.
     """
-    planes = torch.from_numpy(np.where(person[..., None], rgb, 0).astype(np.uint8)).permute(2, 0, 1)
-    for change in (adjust.adjust_brightness, adjust.adjust_contrast, adjust.adjust_saturation):
-        planes = change(planes, TEST_DIMMING)
-    return planes.permute(1, 2, 0).numpy()
+    picture = dimmed(np.where(person[..., None], rgb, 0).astype(np.uint8), *dimming)
+    return np.where(person[..., None], picture, np.uint8(backdrop)) if backdrop else picture
+
+
+def as_at_test(rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...]) -> np.ndarray:
+    """`cut_out` as it is done at test: dimmed by 0.85 three times."""
+    return cut_out(rgb, person, backdrop, (TEST_DIMMING,) * 3)

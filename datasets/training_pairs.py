@@ -29,8 +29,8 @@ REPLACEMENTS = 20
 class Sample:
     """One training pair, or a batch of them with a leading axis."""
 
-    photo: Tensor  # (3, R, R) RGB in [-1, 1]
-    depth: Tensor  # (2, R, R) network depth of front and back, 0 where nobody is
+    photo: Tensor  # (3, R, R) RGB in [-1, 1]; R / 4 when thinned for the coarse networks
+    depth: Tensor  # (2, R, R) network depth of front and back, 0 where nobody is; R / 4 when thinned
     part_from_canvas: Tensor  # (12, 2, 3)
     canvas_from_part: Tensor  # (12, 2, 3)
     problems: tuple[str, ...] = ()  # one line for each pair that could not be used and was replaced
@@ -134,16 +134,24 @@ class TrainingPairs(Dataset):
         canvas: side of the pictures [px].
         augmentation: None gives the photo as it would be at test.
         seed: of the randomness.
+        backdrop: of the model (datasets.preprocess.cut_out).
     """
 
     def __init__(
-        self, root: Path, pairs: Sequence[Pair], canvas: int, augmentation: Augmentation | None, seed: int
+        self,
+        root: Path,
+        pairs: Sequence[Pair],
+        canvas: int,
+        augmentation: Augmentation | None,
+        seed: int,
+        backdrop: tuple[int, ...] = (),
     ) -> None:
         self.root = root
         self.pairs = pairs
         self.canvas = canvas
         self.augmentation = augmentation
         self.seed = seed
+        self.backdrop = backdrop
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -173,9 +181,10 @@ class TrainingPairs(Dataset):
         view = view_of(rgb, tuple(depths), joints)
         if not view.person.any():
             raise InputError(f"{self.root / pair.depth('front')}: nobody is in the depth map")
-        view = (
-            self.augmentation(view, rng) if self.augmentation else replace(view, rgb=as_at_test(view.rgb, view.person))
-        )
+        if self.augmentation:
+            view = self.augmentation(view, rng)
+        else:
+            view = replace(view, rgb=as_at_test(view.rgb, view.person, self.backdrop))
         return self._sample(view, pair)
 
     def _sample(self, view: View, pair: Pair) -> Sample:

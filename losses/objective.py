@@ -30,7 +30,7 @@ def depth_terms(name: str, predicted: DepthMaps, target: Tensor, canvas: int, we
         canvas: side of the full canvas [px].
     """
     depth = predicted.depth.stacked.float()
-    background = weights.coarse_background if name == "coarse" else 1.0
+    background = weights.coarse_background if name == "coarse" else weights.full_background
     return {
         f"depth/{name}": depth_loss(depth, target, weights, background),
         f"consistency/{name}": consistency_loss(depth, target, canvas, weights),

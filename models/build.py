@@ -26,6 +26,7 @@ class ModelConfig:
     normal_widths: tuple[int, ...]  # channels of the part networks and the coarse normal network, fine to coarse
     depth_widths: tuple[int, ...]  # channels of each encoder of the coarse depth network
     refiner_width: int  # channels of the refiner's depth and normal features, each
+    backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (SPEC 8)
 
     def __post_init__(self) -> None:
         if self.canvas <= 0 or self.canvas % 128:
@@ -33,6 +34,8 @@ class ModelConfig:
         if len(self.normal_widths) > 4 or len(self.depth_widths) > 5:
             # Crops are multiples of 8, coarse maps of 16: what halving three and four times needs.
             raise ValueError("model: at most 4 normal_widths and 5 depth_widths, expected by the sizes of the crops")
+        if len(self.backdrop) not in (0, 3) or not all(0 <= value <= 255 for value in self.backdrop):
+            raise ValueError(f"model.backdrop is {list(self.backdrop)}, expected [red, green, blue] of 0 to 255, or []")
 
 
 def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
@@ -43,6 +46,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         AttentionUNet(3, config.normal_widths),
         DualEncoderUNet(config.depth_widths),
         DepthRefiner(config.refiner_width) if refiner else None,
+        config.backdrop,
     )
 
 

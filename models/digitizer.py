@@ -108,6 +108,7 @@ class Digitizer(nn.Module):
         coarse_normals: network (B, 3, r, r) -> (B, 6, r, r).
         coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
         refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
+        backdrop: what the photo must show where nobody is (datasets.preprocess.cut_out).
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Digitizer(nn.Module):
         coarse_normals: nn.Module,
         coarse_depth: nn.Module,
         refiner: nn.Module | None,
+        backdrop: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         self.canvas = canvas
@@ -124,10 +126,15 @@ class Digitizer(nn.Module):
         self.coarse_normals = coarse_normals
         self.coarse_depth = coarse_depth
         self.refiner = refiner
+        self.backdrop = backdrop
 
     def shrink(self, photo: Tensor) -> Tensor:
-        """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8."""
-        return F.interpolate(photo, scale_factor=1 / SCALE, mode="bilinear", align_corners=False)
+        """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8.
+
+        A photo thinned to that middle, (B, 3, 2 r, 2 r), gives the same (datasets.augmentation.thinned).
+        """
+        size = self.canvas // SCALE
+        return F.interpolate(photo, size=(size, size), mode="bilinear", align_corners=False)
 
     def enlarge(self, coarse_normals: Tensor) -> Tensor:
         """Front half of (B, 6, r, r) -> (B, 3, R, R): what the part networks see of the coarse normals."""

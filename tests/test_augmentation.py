@@ -102,6 +102,9 @@ def test_cut_out_photos_are_black_around_the_person(view):
     photo = Augmentation(config, root=None)(view, np.random.default_rng(1)).rgb
     assert not photo[~view.person].any()
     assert photo[view.person].any()
+    before_green = Augmentation(config, root=None, backdrop=(0, 255, 0))(view, np.random.default_rng(1)).rgb
+    assert (before_green[~view.person] == (0, 255, 0)).all()
+    assert (before_green[view.person] == photo[view.person]).all()
 
 
 def test_a_missing_background_folder_is_named(tmp_path):

@@ -79,6 +79,9 @@ def test_depth_loss_can_leave_the_background_out():
     alone = LossWeights(coarse_background=0.0)
     assert float(depth_terms("coarse", both, truth, 64, alone)["depth/coarse"]) == pytest.approx(whole / 4)
     assert float(depth_terms("full", both, truth, 64, alone)["depth/full"]) == pytest.approx(whole)
+    half = LossWeights(full_background=0.5)
+    assert float(depth_terms("coarse", both, truth, 64, half)["depth/coarse"]) == pytest.approx(whole)
+    assert float(depth_terms("full", both, truth, 64, half)["depth/full"]) == pytest.approx(whole * (1 + 3 * 0.5) / 4)
 
 
 def test_consistency_counts_only_the_person_but_divides_by_all_pixels():
@@ -103,7 +106,7 @@ def test_mask_loss_is_cross_entropy_of_logits():
 
 def test_coarse_target_is_every_eighth_pixel_from_the_third():
     grid = torch.arange(64.0 * 64).view(1, 1, 64, 64)
-    assert coarse_of(grid)[0, 0, 1, 2] == grid[0, 0, 11, 19]
+    assert coarse_of(grid, canvas=64)[0, 0, 1, 2] == grid[0, 0, 11, 19]
 
 
 def test_targets_are_not_edited_in_place():

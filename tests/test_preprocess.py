@@ -51,10 +51,23 @@ def test_the_test_photo_is_cut_out_and_dimmed():
     rgb = np.full((64, 64, 3), 200, np.uint8)
     person = np.zeros((64, 64), bool)
     person[:, :16] = True
-    dimmed = as_at_test(rgb, person)
+    dimmed = as_at_test(rgb, person, backdrop=())
     bright = 200 * 0.85
     mean = bright * 16 / 64
     inside, outside = 0.85 * bright + 0.15 * mean, 0.15 * mean
     assert dimmed[0, 0, 0] == pytest.approx(inside - 1.5, abs=1.51)
     assert dimmed[0, 63, 0] == pytest.approx(outside - 1.5, abs=1.51)
     assert outside > 5
+
+
+def test_a_backdrop_stands_where_nobody_is_and_changes_nothing_else():
+    """Black trousers end as dark as the paper's background; a backdrop tells them apart."""
+    rgb = np.full((64, 64, 3), 200, np.uint8)
+    rgb[32:] = 0
+    person = np.zeros((64, 64), bool)
+    person[:, :16] = True
+    black, green = as_at_test(rgb, person, ()), as_at_test(rgb, person, (0, 255, 0))
+    assert green.dtype == np.uint8
+    assert (black[40, 8] == black[40, 40]).all()
+    assert (green[~person] == (0, 255, 0)).all()
+    assert (green[person] == black[person]).all()

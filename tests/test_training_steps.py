@@ -1,12 +1,14 @@
 """One step: networks one by one give the gradients of the whole, recomputing changes nothing, guards speak."""
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from datasets.augmentation import Augmentation, AugmentationConfig
 from datasets.training_pairs import Sample, TrainingPairs, read_lists
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window
@@ -26,10 +28,15 @@ WEIGHTS = LossWeights()
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory) -> Sample:
+def people(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("people")
     balls_people.make(root, TINY.canvas, train=2, validation=1)
-    pairs = TrainingPairs(root, read_lists(root, ["Synthetic_train"]), TINY.canvas, None, seed=0)
+    return root
+
+
+@pytest.fixture(scope="module")
+def batch(people) -> Sample:
+    pairs = TrainingPairs(people, read_lists(people, ["Synthetic_train"]), TINY.canvas, None, seed=0)
     return Sample.stack([pairs[(0, position)] for position in range(2)])
 
 
@@ -55,7 +62,7 @@ def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
 def joint_step(model: Digitizer, batch: Sample) -> torch.Tensor:
     """Phase 1 with one backward pass over everything: the definition that the cheap order must reproduce."""
     model.train()
-    small, coarse = model.shrink(batch.photo), coarse_of(batch.depth)
+    small, coarse = model.shrink(batch.photo), coarse_of(batch.depth, model.canvas)
     normals = model.coarse_normals(small)
     depth = DepthMaps.of(model.coarse_depth(small, normals))
     terms = depth_terms("coarse", depth, coarse, model.canvas, WEIGHTS)
@@ -147,7 +154,7 @@ def test_phase_2_leaves_phase_1_as_it_is(batch, window):
 def test_the_coarse_networks_can_be_trained_alone(batch):
     """With the same terms and gradients as beside the parts, which stay as they are."""
     both, alone = fresh(), fresh()
-    phases = [FirstPhase(both, WEIGHTS, nullcontext), FirstPhase(alone, WEIGHTS, nullcontext, parts=False)]
+    phases = [FirstPhase(both, WEIGHTS, nullcontext), FirstPhase(alone, WEIGHTS, nullcontext, "coarse")]
     before = {name: tensor.clone() for name, tensor in alone.part_networks.state_dict().items()}
     outcomes = []
     for phase in phases:
@@ -159,6 +166,40 @@ def test_the_coarse_networks_can_be_trained_alone(batch):
     assert all(torch.equal(tensor, before[name]) for name, tensor in alone.part_networks.state_dict().items())
     for one, other in zip(alone.coarse_depth.parameters(), both.coarse_depth.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad)
+    assert [name for name in outcomes[0].terms if phases[1].learns(name)] == list(outcomes[1].terms)
+
+
+def test_the_part_networks_can_be_trained_alone(batch):
+    """The coarse networks stay as they are, to the statistics of their BatchNorm."""
+    model = fresh()
+    phase = FirstPhase(model, WEIGHTS, nullcontext, "parts")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    phase.train()
+    outcome = phase.run(batch, lambda loss: loss)
+    assert outcome.terms.keys() == {f"normals/{kind.name}" for kind in KINDS}
+    assert all(phase.learns(name) for name in outcome.terms) and not phase.learns("mask/coarse")
+    for network in (model.coarse_normals, model.coarse_depth):
+        assert all(parameter.grad is None for parameter in network.parameters())
+    for name, tensor in model.state_dict().items():
+        moved = not torch.equal(tensor, before[name])
+        assert moved == (name.startswith("part_networks.") and ("running" in name or "tracked" in name)), name
+    assert all(parameter.grad is not None for parameter in model.part_networks.parameters())
+
+
+def test_thinned_pairs_teach_the_coarse_networks_the_same(people):
+    """A sixteenth of the pixels, the same small photo, the same target."""
+    pairs, canvas = read_lists(people, ["Synthetic_train"]), TINY.canvas
+    plain = AugmentationConfig(background=0.0, background_photos=None, brightness=(1, 1), contrast=(1, 1))
+    full, thin = (TrainingPairs(people, pairs, canvas, Augmentation(plain, people, thin=t), 0) for t in (False, True))
+    whole, part = (Sample.stack([source[(0, 0)], source[(0, 1)]]) for source in (full, thin))
+    assert part.photo.shape == (2, 3, canvas // 4, canvas // 4) and part.depth.shape == (2, 2, canvas // 4, canvas // 4)
+    assert torch.equal(coarse_of(part.depth, canvas), coarse_of(whole.depth, canvas))
+    assert torch.equal(part.part_from_canvas, whole.part_from_canvas)
+    small, same = (fresh().shrink(sample.photo) for sample in (whole, part))
+    # Away from the rim, which `composite` smooths within the pixels that it is given.
+    inside = torch.nn.functional.max_pool2d((part.depth[:, :1] == 0).float(), kernel_size=4, stride=2, padding=1) == 0
+    torch.testing.assert_close(*(values.masked_select(inside) for values in (same, small)), atol=1e-5, rtol=0)
+    assert inside.any()
 
 
 def test_bf16_gives_nearly_the_same_loss(batch):

@@ -67,9 +67,11 @@ class Trainer:
         data, canvas, seed = self.settings.data, self.settings.model.canvas, self.settings.run.seed
         train, problems = usable_pairs(root, read_lists(root, data.train), canvas)
         validation, more = usable_pairs(root, read_lists(root, data.validation), canvas)
-        augmentation = Augmentation(self.settings.augmentation, root)
+        backdrop = self.settings.model.backdrop
+        thin = self.phase_number == 1 and self.plan.networks == "coarse"
+        augmentation = Augmentation(self.settings.augmentation, root, backdrop, thin)
         self.training_pairs = TrainingPairs(root, train, canvas, augmentation, seed)
-        self.validation_pairs = TrainingPairs(root, validation, canvas, None, seed)
+        self.validation_pairs = TrainingPairs(root, validation, canvas, None, seed, backdrop)
         for problem in (*problems, *more) if self.main else ():
             tqdm.write(f"LEFT OUT {problem}")
         # Lines about training samples: all that are known, and those of this process since the last exchange.
@@ -108,7 +110,7 @@ class Trainer:
         """Once the weights are in place: phase 2 folds its frozen networks."""
         weights, compute = self.settings.loss, self.compute
         if self.phase_number == 1:
-            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.parts)
+            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.networks)
         else:
             self.phase = SecondPhase(
                 self.model, weights, self._autocast, compute.refiner_window, compute.recompute and not compute.compile
@@ -283,6 +285,7 @@ class Trainer:
             data.workers,
             self.phase_number,
             self.settings.loss,
+            self.phase.learns,
             self.device,
             show,
         )

@@ -34,7 +34,7 @@ def row_of(batch: Sample, prediction: Prediction) -> np.ndarray:
     """
     photo = _rgb((batch.photo[0] + 1) / 2)
     truth = both_normals(batch.depth, batch.depth.shape[-1])[0]
-    depths = batch.depth[0] if prediction.scale == 1 else coarse_of(batch.depth)[0]
+    depths = batch.depth[0] if prediction.scale == 1 else coarse_of(batch.depth, batch.depth.shape[-1])[0]
     seen, lines = prediction.person()[0], []
     for number, side in enumerate(("front", "back")):
         wanted = truth[3 * number : 3 * number + 3]

@@ -31,7 +31,7 @@ class PhaseSettings:
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights, heads and losses stay fp32
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
-    parts: bool = True  # phase 1: false trains the two coarse networks alone, in a fraction of the time
+    networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1:

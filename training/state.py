@@ -99,13 +99,16 @@ def resume(
 def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
+    The backdrop may be another one: it is learnt, and changes no shape.
+
     Raises:
         InputError: the file cannot be used, or is of another model.
     """
     checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
-    if dict(checkpoint.model) != to_dict(settings.model):
-        raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {to_dict(settings.model)}")
+    wanted = to_dict(settings.model)
+    if dict(checkpoint.model) | {"backdrop": wanted["backdrop"]} != wanted:
+        raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {wanted}")
     weights = dict(checkpoint.weights)
     if model.refiner is not None and not checkpoint.has_refiner:
         weights |= {f"refiner.{name}": tensor for name, tensor in model.refiner.state_dict().items()}

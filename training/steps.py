@@ -47,18 +47,19 @@ class FirstPhase:
     """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7).
 
     Args:
-        parts: False leaves the part networks as they are.
+        networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
     """
 
-    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, parts: bool = True) -> None:
+    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, networks: str = "all") -> None:
         self.model = model
         self.weights = weights
         self.autocast = autocast
-        self.kinds = KINDS if parts else ()
-        self.networks: dict[str, nn.Module] = {kind.name: model.part_networks[kind.name] for kind in self.kinds} | {
-            "coarse_normals": model.coarse_normals,
-            "coarse_depth": model.coarse_depth,
-        }
+        self.networks: dict[str, nn.Module] = {}
+        self.has_parts, self.has_coarse = networks != "coarse", networks != "parts"
+        if self.has_parts:
+            self.networks |= model.part_networks.items()
+        if self.has_coarse:
+            self.networks |= {"coarse_normals": model.coarse_normals, "coarse_depth": model.coarse_depth}
 
     def train(self) -> None:
         """Put the trained networks in training mode, and nothing else."""
@@ -69,10 +70,18 @@ class FirstPhase:
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
         outcome = Outcome()
-        coarse_normals = self._coarse(batch, scaled, outcome)
-        if self.kinds:
+        if self.has_coarse:
+            coarse_normals = self._coarse(batch, scaled, outcome)
+        else:
+            with torch.no_grad():
+                coarse_normals = self.model.coarse_normals(self.model.shrink(batch.photo))
+        if self.has_parts:
             self._parts(batch, coarse_normals, scaled, outcome)
         return outcome
+
+    def learns(self, term: str) -> bool:
+        """Whether a loss term, by its name, is one of those that are minimised."""
+        return self.has_coarse if term.endswith("/coarse") else self.has_parts
 
     def _parts(self, batch: Sample, coarse_normals: Tensor, scaled: Scaled, outcome: Outcome) -> None:
         """The part networks, one after the other."""
@@ -81,7 +90,7 @@ class FirstPhase:
             enlarged = self.model.enlarge(coarse_normals.float())
             target = both_normals(batch.depth, self.model.canvas)
         poses = poses_of(batch)
-        for kind in self.kinds:
+        for kind in KINDS:
             # All crops at once: in training, BatchNorm's statistics are those of a network's whole batch.
             crops = torch.cat(self.model.part_inputs(kind, batch.photo, enlarged, poses))
             with self.autocast():
@@ -94,7 +103,8 @@ class FirstPhase:
 
     def _coarse(self, batch: Sample, scaled: Scaled, outcome: Outcome) -> Tensor:
         """Both coarse networks; returns the coarse normals without graph."""
-        model, small, target = self.model, self.model.shrink(batch.photo), coarse_of(batch.depth)
+        model, small = self.model, self.model.shrink(batch.photo)
+        target = coarse_of(batch.depth, model.canvas)
         with self.autocast():
             normals = model.coarse_normals(small)
             # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
@@ -155,10 +165,14 @@ class SecondPhase:
         scaled(outcome.add(depth_terms("full", depth, target, self.model.canvas, self.weights))).backward()
         return outcome
 
+    def learns(self, term: str) -> bool:
+        """Whether a loss term, by its name, is one of those that are minimised: all of this phase are."""
+        return True
+
 
 def guide_terms(guides: Guides, batch: Sample, canvas: int, weights: LossWeights) -> Terms:
     """The terms of phase 1 for outputs of inference: what validation reports."""
-    target, coarse = both_normals(batch.depth, canvas), coarse_of(batch.depth)
+    target, coarse = both_normals(batch.depth, canvas), coarse_of(batch.depth, canvas)
     terms = depth_terms("coarse", guides.coarse_depth, coarse, canvas, weights)
     terms |= normal_terms("coarse", guides.coarse_normals.stacked, both_normals(coarse, canvas), weights)
     for kind in KINDS:

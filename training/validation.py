@@ -57,7 +57,7 @@ def errors_of(prediction: Prediction, batch: Sample) -> dict[str, np.ndarray]:
     """
     canvas = batch.depth.shape[-1]
     truth = both_normals(batch.depth, canvas).cpu()
-    depth = (batch.depth if prediction.scale == 1 else coarse_of(batch.depth)).cpu()
+    depth = (batch.depth if prediction.scale == 1 else coarse_of(batch.depth, canvas)).cpu()
     fused, seen = prediction.guides.fused_normals, prediction.person().cpu()
     rows = []
     for index in range(len(depth)):
@@ -90,6 +90,7 @@ def validate(
     workers: int,
     phase: int,
     weights: LossWeights,
+    learns: Callable[[str], bool],
     device: torch.device,
     show: Callable[[Sample, Prediction], None],
 ) -> dict[str, float]:
@@ -98,6 +99,7 @@ def validate(
     Args:
         model: in eval mode.
         limit: how many pairs at most.
+        learns: whether a loss term counts in "loss".
         show: called with every batch of one sample.
 
     Returns:
@@ -121,7 +123,7 @@ def validate(
             terms = depth_terms("full", prediction.depth, batch.depth, model.canvas, weights)
         losses = {name: float(term) for name, term in terms.items()}
         errors = {name: float(values[0]) for name, values in errors_of(prediction, batch).items()}
-        rows.append({"loss": sum(losses.values())} | losses | errors)
+        rows.append({"loss": sum(value for name, value in losses.items() if learns(name))} | losses | errors)
         show(batch, prediction)
     return _means(rows, device)
 
