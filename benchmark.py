@@ -40,10 +40,20 @@ STAGES = {
     "render-1M-7-views": ("scans", "views_of_scan", (1_000_000,)),
     "synthetic-7-views": ("scans", "synthetic_person", ()),
     "train-phase-1": ("training_steps", "step", (1, "canvas")),
+    "train-phase-1-kept-heap": ("training_steps", "step", (1, "canvas")),
     "train-phase-2": ("training_steps", "step", (2, "canvas")),
     "train-phase-2-person": ("training_steps", "step", (2, "person")),
 }
 """Stage -> module of benchmarks/, function, arguments; only the stage's own process imports it."""
+ENVIRONMENTS = {
+    # glibc keeps freed memory for the next step (README, Training).
+    "train-phase-1-kept-heap": {
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": "17179869184",
+        "MALLOC_TOP_PAD_": "67108864",
+    }
+}
+"""Stage -> variables of its process beside the user's own."""
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "open3d", "onnxruntime")
 
 
@@ -85,7 +95,8 @@ def measure_apart(stage: str, repeats: int) -> Measured:
         InputError: the stage failed there; its own message is on stderr.
     """
     command = [sys.executable, __file__, "--alone", stage, "--repeats", str(repeats)]
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | ENVIRONMENTS.get(stage, {})
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if finished.returncode:
         raise InputError(f"stage {stage} failed with exit code {finished.returncode}")
     return Measured(**json.loads(finished.stdout.splitlines()[-1]))

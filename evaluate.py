@@ -113,12 +113,7 @@ class Work:
         (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
     def _measure_meshes(self, pair: Pair) -> Measurement:
-        truth = (
-            TrueMesh.of(pair.truth, read_mesh(pair.truth))
-            if self.source is None
-            else _from_source(self.source, pair.subject)
-        )
-        meshes = load_meshes(pair, truth, self.frame, keep_metres=self.protocol == "sith")
+        meshes = load_meshes(pair, self._true_mesh(pair), self.frame, keep_metres=self.protocol == "sith")
         predicted, truth = (Surface(mesh) for mesh in meshes)
         measurement = PROTOCOLS[self.protocol](predicted, truth, self.seed)
         measurement.warnings += check_plausible(*meshes)

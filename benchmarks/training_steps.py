@@ -44,6 +44,7 @@ def step(number: int, window: str) -> Callable[[], None]:
     """
     torch.manual_seed(0)
     model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
+    model = model.to(memory_format=torch.channels_last)
     weights = LossWeights()
     if number == 1:
         phase = FirstPhase(model, weights, nullcontext)

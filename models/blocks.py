@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.batch_norm import BatchNorm
+
 HEAD_SPREAD = 0.1
 """Standard deviation of a fresh head's outputs, about, on features of about 1."""
 
@@ -20,7 +22,7 @@ class ConvNormReLU(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = BatchNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(x)), inplace=True)
@@ -53,11 +55,11 @@ class AttentionGate(nn.Module):
         super().__init__()
         inner = channels // 2
         self.gate_conv = nn.Conv2d(channels, inner, kernel_size=1)
-        self.gate_norm = nn.BatchNorm2d(inner)
+        self.gate_norm = BatchNorm(inner)
         self.skip_conv = nn.Conv2d(channels, inner, kernel_size=1)
-        self.skip_norm = nn.BatchNorm2d(inner)
+        self.skip_norm = BatchNorm(inner)
         self.score_conv = nn.Conv2d(inner, 1, kernel_size=1)
-        self.score_norm = nn.BatchNorm2d(1)
+        self.score_norm = BatchNorm(1)
 
     def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
         wanted = F.relu(self.gate_norm(self.gate_conv(gate)) + self.skip_norm(self.skip_conv(skip)), inplace=True)

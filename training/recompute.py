@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from geometry.window import Window
+from models.batch_norm import BatchNorm
 from models.blocks import ConvNormReLU
 from models.refiner import RECEPTIVE_MARGIN, SCALE, STEPS, DepthRefiner, RefinerStep, normals_at_step
 from models.upsampling import up_convolution
@@ -50,7 +51,7 @@ def _segment(layers: list[ConvNormReLU], conv: nn.Conv2d, *before: Tensor) -> Te
 class _Segment:
     """Callable that is run twice: only the first run may move BatchNorm's running statistics."""
 
-    def __init__(self, norms: list[nn.BatchNorm2d], conv: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, norms: list[BatchNorm], conv: Callable[[Tensor], Tensor]) -> None:
         self.norms = norms
         self.conv = conv
         self.again = False

@@ -43,7 +43,7 @@ class ComputeSettings:
     """How the arithmetic is done. But for rounding, only `sync_batchnorm` and `refiner_window` change the result."""
 
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
-    channels_last: bool = False  # faster convolutions; on a CPU, sums over large maps are less exact
+    channels_last: bool = False  # memory layout: faster convolutions
     compile: bool = False  # torch.compile for every network
     recompute: bool = False  # phase 2: keep fewer activations, and compute them again on the way back
     sync_batchnorm: bool = False  # statistics over the batches of all processes
