@@ -93,6 +93,29 @@ def test_both_phases_end_to_end(people, tmp_path, capsys):
     assert "already holds a run" in capsys.readouterr().err
 
 
+def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path):
+    """The coarse networks on thinned pairs, then the parts: each leaves the other half as it finds it."""
+    folders = {half: tmp_path / half for half in ("coarse", "parts")}
+    start = ()
+    for half, folder in folders.items():
+        half_only = ("--set", f"phase1.networks={half}")
+        assert train("--data_path", people, "--phase", 1, "--save_path", folder, *half_only, *start) == 0
+        start = ("--load_ckpt", folder / "best.pt")
+        terms = {name for line in read_metrics(folder) if line["kind"] == "train" for name in line if "/" in name}
+        assert all(name.endswith("/coarse") == (half == "coarse") for name in terms) and terms
+        validation = [line for line in read_metrics(folder) if line["kind"] == "validation"][0]
+        assert validation["loss"] == pytest.approx(sum(validation[name] for name in terms), rel=1e-4)
+    coarse, parts = (weights_of(folder) for folder in folders.values())
+    for name, tensor in coarse.items():
+        if name.startswith("coarse_"):
+            assert torch.equal(tensor, parts[name]), name
+    assert not torch.equal(coarse["part_networks.face.head.weight"], parts["part_networks.face.head.weight"])
+    # Another backdrop is learnt, another width is another model.
+    other = ("--phase", 1, "--save_path", tmp_path / "other", "--load_ckpt", folders["parts"] / "best.pt")
+    assert train("--data_path", people, *other, "--set", "model.backdrop=[]") == 0
+    assert train("--data_path", people, *other[:3], tmp_path / "third", *other[4:], "--set", "model.refiner_width=3") == 1
+
+
 def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):
     """Stopped by SIGTERM, then by SIGKILL, then finished: in the middle of epochs of two steps."""
     arguments = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=4", "--set", "run.save_minutes=0"]

@@ -96,6 +96,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.plan.precision == "fp16")
         self.identity = {
             "phase": self.phase_number,
+            "networks": self.plan.networks,
             "training data": fingerprint(self.training_pairs.pairs),
             "samples per step": self.order.per_step,
             "seed": settings.run.seed,
