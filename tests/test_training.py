@@ -113,7 +113,9 @@ def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path):
     # Another backdrop is learnt, another width is another model.
     other = ("--phase", 1, "--save_path", tmp_path / "other", "--load_ckpt", folders["parts"] / "best.pt")
     assert train("--data_path", people, *other, "--set", "model.backdrop=[]") == 0
-    assert train("--data_path", people, *other[:3], tmp_path / "third", *other[4:], "--set", "model.refiner_width=3") == 1
+    assert (
+        train("--data_path", people, *other[:3], tmp_path / "third", *other[4:], "--set", "model.refiner_width=3") == 1
+    )
 
 
 def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):

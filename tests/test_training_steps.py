@@ -151,6 +151,23 @@ def test_phase_2_leaves_phase_1_as_it_is(batch, window):
     assert all(p.grad is not None for p in model.refiner.parameters())
 
 
+@pytest.mark.parametrize("kind", [FirstPhase, SecondPhase])
+def test_with_fixed_statistics_a_person_does_not_depend_on_who_else_is_in_the_batch(batch, kind):
+    """Losses of a batch are the mean of those of its people, and no statistic moves; with its own they are not."""
+    both, one, other = batch, *(Sample.stack([part]) for part in split(batch))
+    for fixed in (True, False):
+        model = fresh()
+        phase = kind(model, WEIGHTS, nullcontext, fixed_statistics=fixed)
+        before = statistics(model)
+        phase.train()
+        terms = [phase.run(part, lambda loss: loss).terms for part in (both, one, other)]
+        depth = "depth/coarse" if kind is FirstPhase else "depth/full"
+        mean = (terms[1][depth] + terms[2][depth]) / 2
+        assert torch.allclose(terms[0][depth], mean, rtol=1e-5) == fixed
+        assert all(torch.equal(buffer, before[name]) for name, buffer in statistics(model).items()) == fixed
+        assert all(p.grad is not None for network in phase.networks.values() for p in network.parameters())
+
+
 def test_the_coarse_networks_can_be_trained_alone(batch):
     """With the same terms and gradients as beside the parts, which stay as they are."""
     both, alone = fresh(), fresh()

@@ -111,10 +111,15 @@ class Trainer:
         """Once the weights are in place: phase 2 folds its frozen networks."""
         weights, compute = self.settings.loss, self.compute
         if self.phase_number == 1:
-            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.networks)
+            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.networks, self.plan.fixed_statistics)
         else:
             self.phase = SecondPhase(
-                self.model, weights, self._autocast, compute.refiner_window, compute.recompute and not compute.compile
+                self.model,
+                weights,
+                self._autocast,
+                compute.refiner_window,
+                compute.recompute and not compute.compile,
+                self.plan.fixed_statistics,
             )
         if compute.compile:
             for network in self.phase.networks.values():

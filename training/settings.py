@@ -31,6 +31,7 @@ class PhaseSettings:
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights, heads and losses stay fp32
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
+    fixed_statistics: bool = False  # BatchNorm takes its running statistics, as at test, and leaves them
     networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
 
     def __post_init__(self) -> None:

@@ -38,6 +38,16 @@ class Outcome:
         return sum(terms.values())
 
 
+def fix_statistics(network: nn.Module) -> None:
+    """From here on its BatchNorms take their running statistics, as at test, and leave them as they are.
+
+    With statistics of the batch, how near a person is depends on who else is in the batch: small batches blur depth.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+
+
 def poses_of(batch: Sample) -> Poses:
     """The poses of a batch as the networks take them."""
     return Poses(batch.part_from_canvas, batch.canvas_from_part)
@@ -48,9 +58,18 @@ class FirstPhase:
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
+        fixed_statistics: see fix_statistics.
     """
 
-    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, networks: str = "all") -> None:
+    def __init__(
+        self,
+        model: Digitizer,
+        weights: LossWeights,
+        autocast: Autocast,
+        networks: str = "all",
+        fixed_statistics: bool = False,
+    ) -> None:
+        self.fixed_statistics = fixed_statistics
         self.model = model
         self.weights = weights
         self.autocast = autocast
@@ -66,6 +85,8 @@ class FirstPhase:
         self.model.eval()
         for network in self.networks.values():
             network.train()
+            if self.fixed_statistics:
+                fix_statistics(network)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
@@ -126,8 +147,15 @@ class SecondPhase:
     """
 
     def __init__(
-        self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
+        self,
+        model: Digitizer,
+        weights: LossWeights,
+        autocast: Autocast,
+        window: str = "canvas",
+        recompute: bool = True,
+        fixed_statistics: bool = False,
     ) -> None:
+        self.fixed_statistics = fixed_statistics
         self.model = model.requires_grad_(False)
         self.model.refiner.requires_grad_(True)
         self.weights = weights
@@ -141,6 +169,8 @@ class SecondPhase:
         """Put the refiner in training mode, and nothing else."""
         self.model.eval()
         self.model.refiner.train()
+        if self.fixed_statistics:
+            fix_statistics(self.model.refiner)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
