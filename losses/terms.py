@@ -23,7 +23,7 @@ class LossWeights:
     depth: float = 0.85
     depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
     coarse_background: float = 1.0  # of pixels where nobody is, in the depth loss of the coarse depth
-    full_background: float = 1.0  # the same of the refined depth; below 1 the silhouette keeps its rim
+    full_background: float = 1.0  # the same of the refined depth; 0 needs model.masked
     consistency: float = 0.15  # normals of the predicted depth
     mask: float = 1.0
 
@@ -47,9 +47,8 @@ def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights, backgrou
     Args:
         predicted: (B, 2, H, W) after ReLU6.
         target: (B, 2, H, W), 0 where nobody is.
-        background: weight of the pixels where nobody is; 1 is the paper's. The coarse depth can do without them: it is
-            masked before anything sees it, and a map without the cliff of two metres to the background is easier.
-            The refined depth needs some: its background is what cuts the silhouette.
+        background: weight of the pixels where nobody is; 1 is the paper's. A depth that is masked before anything sees
+            it can do without them, and a map without the cliff of two metres to the background is easier.
     """
     share = torch.where(target[:, :1] > 0, 1.0, background)
     errors = F.smooth_l1_loss(predicted, depth_target(target), beta=weights.depth_beta, reduction="none")

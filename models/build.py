@@ -26,6 +26,7 @@ class ModelConfig:
     normal_widths: tuple[int, ...]  # channels of the part networks and the coarse normal network, fine to coarse
     depth_widths: tuple[int, ...]  # channels of each encoder of the coarse depth network
     refiner_width: int  # channels of the refiner's depth and normal features, each
+    masked: bool = False  # the refined mask cuts the refined depth; without, front behind back does alone (SPEC 9)
     backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (SPEC 8)
 
     def __post_init__(self) -> None:
@@ -47,6 +48,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         DualEncoderUNet(config.depth_widths),
         DepthRefiner(config.refiner_width) if refiner else None,
         config.backdrop,
+        config.masked,
     )
 
 

@@ -109,6 +109,7 @@ class Digitizer(nn.Module):
         coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
         refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
         backdrop: what the photo must show where nobody is (datasets.preprocess.cut_out).
+        masked: whether the refined depth gets the networks' backgrounds where the refined mask says nobody is.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Digitizer(nn.Module):
         coarse_depth: nn.Module,
         refiner: nn.Module | None,
         backdrop: tuple[int, ...] = (),
+        masked: bool = False,
     ) -> None:
         super().__init__()
         self.canvas = canvas
@@ -127,6 +129,7 @@ class Digitizer(nn.Module):
         self.coarse_depth = coarse_depth
         self.refiner = refiner
         self.backdrop = backdrop
+        self.masked = masked
 
     def shrink(self, photo: Tensor) -> Tensor:
         """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8.
@@ -178,6 +181,11 @@ class Digitizer(nn.Module):
             covered,
         )
 
+    def refine(self, guides: Guides, window: Window) -> DepthMaps:
+        """Full-resolution depth on a window of the canvas; meant for inference."""
+        refined = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused, window))
+        return DepthMaps(refined.masked, refined.mask_logits) if self.masked else refined
+
     def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
         """The whole road for one or more photos.
 
@@ -188,5 +196,4 @@ class Digitizer(nn.Module):
         """
         guides = self.guides(photo, poses)
         window = window or Window.full(self.canvas)
-        depth = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused, window))
-        return Digitized(**vars(guides), depth=depth, window=window)
+        return Digitized(**vars(guides), depth=self.refine(guides, window), window=window)

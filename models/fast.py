@@ -155,4 +155,5 @@ def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Dig
         FastDualEncoderUNet(model.coarse_depth),
         FastRefiner(model.refiner) if model.refiner is not None else None,
         model.backdrop,
+        model.masked,
     ).eval()

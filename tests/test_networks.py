@@ -1,5 +1,7 @@
 """The networks: shapes, purity, and that every way to run them gives the same values."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -165,3 +167,20 @@ def test_initial_weights_have_the_papers_variance():
 
 def test_phase_one_models_have_no_refiner():
     assert build_digitizer(TINY, refiner=False).refiner is None
+
+
+def test_a_masked_model_says_background_where_its_refined_mask_says_nobody(photo, poses):
+    """And the same depth everywhere else."""
+    torch.manual_seed(5)
+    plain, masked = build_digitizer(TINY).eval(), build_digitizer(replace(TINY, masked=True)).eval()
+    with torch.no_grad():
+        # A mask that is half person, half nobody.
+        plain.refiner.steps[-1].head.bias[2] -= plain(photo, poses).depth.mask_logits.median()
+        masked.load_state_dict(plain.state_dict())
+        whole = plain(photo, poses).depth
+        for model in (masked, accelerate(masked)):
+            cut = model(photo, poses).depth
+            person = cut.mask_logits > 0
+            assert 0.4 < person.float().mean() < 0.6
+            assert (cut.depth.front[~person] == 6).all() and (cut.depth.back[~person] == 0).all()
+            torch.testing.assert_close(cut.depth.front[person], whole.depth.front[person], atol=1e-4, rtol=0)

@@ -99,7 +99,7 @@ def resume(
 def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
-    The backdrop may be another one: it is learnt, and changes no shape.
+    What stands for "nobody" may be said in another way: it is learnt, and changes no shape.
 
     Raises:
         InputError: the file cannot be used, or is of another model.
@@ -107,7 +107,7 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
     wanted = to_dict(settings.model)
-    if dict(checkpoint.model) | {"backdrop": wanted["backdrop"]} != wanted:
+    if dict(checkpoint.model) | {name: wanted[name] for name in ("backdrop", "masked")} != wanted:
         raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {wanted}")
     weights = dict(checkpoint.weights)
     if model.refiner is not None and not checkpoint.has_refiner:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datasets.training_pairs import Sample, TrainingPairs
+from geometry.window import Window
 from losses.objective import depth_terms
 from losses.targets import both_normals, coarse_of
 from losses.terms import LossWeights
@@ -44,8 +45,7 @@ def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
     guides = model.guides(batch.photo, poses_of(batch))
     if phase == 1:
         return Prediction(guides, guides.coarse_depth, scale=8)
-    raw = model.refiner(guides.coarse_depth.masked.stacked, guides.fused)
-    return Prediction(guides, DepthMaps.of(raw), scale=1)
+    return Prediction(guides, model.refine(guides, Window.full(model.canvas)), scale=1)
 
 
 def errors_of(prediction: Prediction, batch: Sample) -> dict[str, np.ndarray]:
