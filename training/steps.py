@@ -38,14 +38,19 @@ class Outcome:
         return sum(terms.values())
 
 
-def fix_statistics(network: nn.Module) -> None:
-    """From here on its BatchNorms take their running statistics, as at test, and leave them as they are.
+def train_only(networks: dict[str, nn.Module], model: Digitizer, fixed_statistics: bool) -> None:
+    """Put some networks of a model in training mode, and nothing else.
 
-    With statistics of the batch, how near a person is depends on who else is in the batch: small batches blur depth.
+    Args:
+        fixed_statistics: their BatchNorms take their running statistics, as at test, and leave them as they are. With
+            statistics of the batch, how near a person is depends on who else is in it: small batches blur depth.
     """
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.eval()
+    model.eval()
+    for network in networks.values():
+        network.train()
+        for layer in network.modules() if fixed_statistics else ():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
 
 
 def poses_of(batch: Sample) -> Poses:
@@ -58,7 +63,7 @@ class FirstPhase:
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
-        fixed_statistics: see fix_statistics.
+        fixed_statistics: see train_only.
     """
 
     def __init__(
@@ -82,11 +87,7 @@ class FirstPhase:
 
     def train(self) -> None:
         """Put the trained networks in training mode, and nothing else."""
-        self.model.eval()
-        for network in self.networks.values():
-            network.train()
-            if self.fixed_statistics:
-                fix_statistics(network)
+        train_only(self.networks, self.model, self.fixed_statistics)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
@@ -167,10 +168,7 @@ class SecondPhase:
 
     def train(self) -> None:
         """Put the refiner in training mode, and nothing else."""
-        self.model.eval()
-        self.model.refiner.train()
-        if self.fixed_statistics:
-            fix_statistics(self.model.refiner)
+        train_only(self.networks, self.model, self.fixed_statistics)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
