@@ -27,7 +27,7 @@ from geometry.window import person_window
 from models.build import load_digitizer
 from models.digitizer import Digitized, Digitizer, Poses
 from models.fast import accelerate
-from models.result_maps import full_depth, result_pictures
+from models.result_maps import result_pictures
 from utils.batch import run_batch
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.device import PRECISIONS, pick_device
@@ -79,10 +79,10 @@ def write_result(name: str, subject: Subject, result: Digitized, folder: ResultF
         InputError: the model found no body.
     """
     size = len(subject.rgb)
-    depth = full_depth(result, size)
+    depth = result.depth.placed(result.window, size)
     pictures = result_pictures(name, result, depth, subject.rgb, subject.mask)
     try:
-        sides = lift_sides(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
+        sides = lift_sides(*(side[0, 0].float().cpu().numpy() for side in (depth.depth.front, depth.depth.back)))
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
     closed = closed_cloud(sides, subject.rgb)

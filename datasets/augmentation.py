@@ -73,26 +73,38 @@ def _cosine_to_axis(size: int) -> np.ndarray:
     return -Camera(size).rays()[..., 2].astype(np.float32)
 
 
-def reframed(view: View, scale: float, shift: tuple[float, float]) -> View:
+def coarse_pixels(size: int) -> np.ndarray:
+    """Rows, and columns, of a canvas that the coarse networks look at: 3 and 4 of every 8 (SPEC 5 and 7).
+
+    The small photo is the mean of the middle 2x2 of every 8x8, its depth a sample of the same middle.
+    """
+    return (8 * np.arange(size // 8)[:, None] + (3, 4)).ravel()
+
+
+def reframed(view: View, scale: float, shift: tuple[float, float], pixels: np.ndarray | None = None) -> View:
     """The person `scale` times as large about the world's origin, then moved in the picture.
 
     Depth along the axis scales with the person. The change of perspective is left out: a few pixels at scale 1.1.
 
     Args:
         shift: right and down [px].
+        pixels: rows, and columns, of the new picture that are made; all when None. Joints stay those of the whole.
     """
     size = len(view.rgb)
     middle = (size - 1) / 2
-    move = np.array([[scale, 0, middle * (1 - scale) + shift[0]], [0, scale, middle * (1 - scale) + shift[1]]])
-    warp = lambda image: cv2.warpAffine(image, move, (size, size), flags=cv2.INTER_LINEAR)  # noqa: E731
+    pixels = np.arange(size) if pixels is None else pixels
+    across, down = (((pixels - middle - move) / scale + middle).astype(np.float32) for move in shift)
+    sources = np.meshgrid(across, down)
+    warp = lambda image: cv2.remap(image, *sources, interpolation=cv2.INTER_LINEAR)  # noqa: E731
     cosine = _cosine_to_axis(size)
+    made = cosine[np.ix_(pixels, pixels)]
     cover = warp(view.person.astype(np.float32))
     present = cover > 0.5
     depth = []
     for side in view.depth:
         height = np.where(view.person, 1 - distance_from_network(side) * cosine, 0)
         moved = scale * warp(height) / np.maximum(cover, 1e-6)
-        depth.append(np.where(present, network_from_distance((1 - moved) / cosine), 0))
+        depth.append(np.where(present, network_from_distance((1 - moved) / made), 0))
     joints = scale * (view.joints - size / 2) + size / 2 + shift
     return View(warp(view.rgb), np.stack(depth).astype(np.float32), joints)
 
@@ -100,18 +112,17 @@ def reframed(view: View, scale: float, shift: tuple[float, float]) -> View:
 def mirrored(view: View) -> View:
     """The person as a mirror shows it: left becomes right, in the picture, in the depth and in the joints' names."""
     joints = view.joints[list(MIRRORED)] * (-1, 1) + (len(view.rgb), 0)
-    return View(np.ascontiguousarray(view.rgb[:, ::-1]), np.ascontiguousarray(view.depth[..., ::-1]), joints)
+    # cv2.flip is several times as fast as a copy of a reversed array.
+    return View(cv2.flip(view.rgb, 1), np.stack([cv2.flip(side, 1) for side in view.depth]), joints)
 
 
 def thinned(view: View) -> View:
-    """What the coarse networks see of a view: rows and columns 3 and 4 of every 8, a sixteenth of the pixels.
+    """What the coarse networks see of a view, a sixteenth of its pixels (`coarse_pixels`); joints stay as they are.
 
-    The small photo is the mean of the middle 2x2 of every 8x8, its depth a sample of the same middle (SPEC 5 and 7), so
-    nothing that they learn from is lost, and everything that is done to a photo costs a sixteenth.
-    The joints stay those of the full canvas.
+    Nothing that they learn from is lost, and everything that is done to a photo costs a sixteenth.
     """
-    rows = (8 * np.arange(len(view.rgb) // 8)[:, None] + (3, 4)).ravel()
-    middle = np.ix_(rows, rows)
+    kept = coarse_pixels(len(view.rgb))
+    middle = np.ix_(kept, kept)
     return View(view.rgb[middle], view.depth[(slice(None), *middle)], view.joints)
 
 
@@ -144,10 +155,10 @@ class Augmentation:
             view = mirrored(view)
         if config.shift or set(config.scale) != {1.0}:
             shift = rng.uniform(-config.shift, config.shift, 2) * size
-            view = reframed(view, rng.uniform(*config.scale), tuple(shift))
-        joints = view.joints + rng.normal(0, 1, view.joints.shape) * config.joint_noise * size
-        if self.thin:
+            view = reframed(view, rng.uniform(*config.scale), tuple(shift), coarse_pixels(size) if self.thin else None)
+        elif self.thin:
             view = thinned(view)
+        joints = view.joints + rng.normal(0, 1, view.joints.shape) * config.joint_noise * size
         background = np.zeros_like(view.rgb)
         if rng.random() < config.background:
             background = self.backgrounds.background(len(view.rgb), rng)

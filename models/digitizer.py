@@ -18,6 +18,9 @@ from geometry.window import Window
 from models.blocks import live_clamp
 from models.refiner import SCALE
 
+NOBODY = -20.0
+"""Mask logit of pixels at which no network has looked, because nobody is there: a probability of 2e-9."""
+
 
 @dataclass(frozen=True)
 class FrontBack:
@@ -57,6 +60,17 @@ class DepthMaps:
             torch.where(person, self.depth.front, FRONT_BACKGROUND),
             torch.where(person, self.depth.back, BACK_BACKGROUND),
         )
+
+    def placed(self, window: Window, canvas: int) -> DepthMaps:
+        """Maps of a window on the whole canvas, (B, 1, R, R) each: outside, the networks' backgrounds and NOBODY."""
+
+        def whole(values: Tensor, outside: float) -> Tensor:
+            placed = values.new_full((*values.shape[:2], canvas, canvas), outside)
+            placed[(..., *window.slices)] = values
+            return placed
+
+        depth = FrontBack(whole(self.depth.front, FRONT_BACKGROUND), whole(self.depth.back, BACK_BACKGROUND))
+        return DepthMaps(depth, whole(self.mask_logits, NOBODY))
 
 
 @dataclass(frozen=True)

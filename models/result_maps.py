@@ -6,23 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, encode_network
+from geometry.depth import encode_network
 from geometry.normals import normals_from_depth
 from geometry.point_cloud import silhouettes
-from models.digitizer import Digitized, FrontBack
-
-
-def full_depth(result: Digitized, canvas: int) -> FrontBack:
-    """Depth on the whole canvas: (1, 1, R, R) each, the networks' background outside the refiner's window."""
-
-    def placed(values: Tensor, background: float) -> Tensor:
-        whole = torch.full((1, 1, canvas, canvas), background)
-        whole[(..., *result.window.slices)] = values.float().cpu()
-        return whole
-
-    return FrontBack(
-        placed(result.depth.depth.front, FRONT_BACKGROUND), placed(result.depth.depth.back, BACK_BACKGROUND)
-    )
+from models.digitizer import DepthMaps, Digitized, FrontBack
 
 
 def to_picture(stored: Tensor) -> np.ndarray:
@@ -38,33 +25,32 @@ def depth_pictures(name: str, depth: FrontBack) -> dict[str, np.ndarray]:
         depth: (1, 1, R, R) network depth each, with the networks' backgrounds.
     """
     size = depth.front.shape[-1]
-    silhouette, _ = silhouettes(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
+    sides = {"front": depth.front.float().cpu(), "back": depth.back.float().cpu()}
+    silhouette, _ = silhouettes(*(values[0, 0].numpy() for values in sides.values()))
     inside = torch.from_numpy(silhouette)
     pictures = {}
-    for side in ("front", "back"):
-        values = getattr(depth, side)
+    for side, values in sides.items():
         pictures[f"depth/{name}_{side}"] = encode_network(values[0, 0].numpy(), size, silhouette)
         pictures[f"cons/{name}_{side}"] = to_picture(normals_from_depth(torch.where(inside, values, 0.0), size)[0])
     return pictures
 
 
-def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.ndarray, person: np.ndarray) -> dict:
+def result_pictures(name: str, result: Digitized, depth: DepthMaps, photo: np.ndarray, person: np.ndarray) -> dict:
     """The pictures of one photo by their place, without suffix.
 
     Args:
         result: of a batch of one.
-        depth: (1, 1, R, R) each, as `full_depth` gives it.
+        depth: of `result`, placed on the canvas.
         photo: (R, R, 3) uint8.
         person: (R, R) bool.
 
     Returns:
         place -> uint8 or uint16 array.
     """
-    size = len(photo)
     alpha = (person * 255).astype(np.uint8)
-    pictures = depth_pictures(name, depth) | {
+    pictures = depth_pictures(name, depth.depth) | {
         f"images/{name}": np.dstack([np.where(person[..., None], photo, 0), alpha]),
-        f"normal_parts/{name}_mask": _mask_picture(result, size),
+        f"normal_parts/{name}_mask": to_picture(depth.mask_logits[0].sigmoid()),
         f"normal_parts/{name}_down_mask": to_picture(result.coarse_depth.mask_logits[0].sigmoid()),
     }
     coarse = result.coarse_depth.masked
@@ -80,9 +66,3 @@ def result_pictures(name: str, result: Digitized, depth: FrontBack, photo: np.nd
         for kind, maps in result.part_normals.items():
             pictures[f"normal_parts/{name}_{side}_{kind}"] = to_picture(getattr(maps, side)[0, 0])
     return pictures
-
-
-def _mask_picture(result: Digitized, size: int) -> np.ndarray:
-    whole = np.zeros((size, size), np.uint8)
-    whole[result.window.slices] = to_picture(result.depth.mask_logits[0].sigmoid())
-    return whole

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from datasets.augmentation import Augmentation, AugmentationConfig, View, mirrored, reframed, view_of
+from datasets.augmentation import (
+    Augmentation,
+    AugmentationConfig,
+    View,
+    coarse_pixels,
+    mirrored,
+    reframed,
+    thinned,
+    view_of,
+)
 from datasets.training_pairs import TrainingPairs, read_lists, usable_pairs
 from geometry.camera import Camera
 from geometry.depth import distance_from_network
@@ -189,3 +198,10 @@ def test_lists_that_are_empty_or_not_there_are_named(people, tmp_path):
     (tmp_path / "list/empty.txt").write_text("\n")
     with pytest.raises(InputError, match="empty.txt"):
         read_lists(tmp_path, ["empty"])
+
+
+def test_reframing_the_pixels_of_the_coarse_networks_equals_thinning_the_reframed_picture(view):
+    whole = thinned(reframed(view, 1.07, (5.3, -2.6)))
+    direct = reframed(view, 1.07, (5.3, -2.6), coarse_pixels(SIZE))
+    for name in ("rgb", "depth", "joints"):
+        np.testing.assert_array_equal(getattr(direct, name), getattr(whole, name))

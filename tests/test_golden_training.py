@@ -14,8 +14,7 @@ from losses.terms import LossWeights
 from models.build import load_digitizer
 from models.fast import accelerate
 from tests.conftest import DATA
-from training.steps import FirstPhase, Outcome, SecondPhase, guide_terms
-from training.validation import predict
+from training.steps import FirstPhase, Outcome, SecondPhase, guide_terms, poses_of
 from utils.official_names import layer_names
 
 CANVAS = 2048
@@ -72,9 +71,9 @@ def test_loss_terms_equal_the_official_ones(golden):
     model, batch = golden
     fast = accelerate(model.eval())
     with torch.no_grad():
-        prediction = predict(fast, batch, phase=2)
-        first = guide_terms(prediction.guides, batch, CANVAS, LossWeights())
-        second = depth_terms("full", prediction.depth, batch.depth, CANVAS, LossWeights())
+        result = fast(batch.photo, poses_of(batch))
+        first = guide_terms(result, batch, CANVAS, LossWeights())
+        second = depth_terms("full", result.depth, batch.depth, CANVAS, LossWeights())
     with np.load(DATA / "losses.npz") as losses:
         np.testing.assert_allclose(sums(first), losses["phase1"][1:4], rtol=1e-5)
         np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)

@@ -88,6 +88,12 @@ def test_both_phases_end_to_end(people, tmp_path, capsys):
     frozen, trained = weights_of(first), weights_of(second)
     assert all(torch.equal(tensor, trained[name]) for name, tensor in frozen.items())
     assert load_digitizer(second / "best.pt").refiner is not None
+    # Phase 1 can go on from there, and leaves the refiner as it finds it.
+    third = tmp_path / "phase1_again"
+    again = ("--phase", 1, "--save_path", third, "--load_ckpt", second / "best.pt")
+    assert train("--data_path", people, *again) == 0
+    for name, tensor in weights_of(third).items():
+        assert torch.equal(tensor, trained[name]) == name.startswith("refiner.") or "num_batches" in name, name
     # A folder that holds a run is not overwritten.
     assert train("--data_path", people, "--phase", 1, "--save_path", first) == 1
     assert "already holds a run" in capsys.readouterr().err

@@ -28,6 +28,7 @@ from training.signals import StopRequest, prepare_worker
 from training.state import BEST, LAST, Progress, fingerprint, load_start, resume, save_best, save_last
 from training.steps import FirstPhase, Outcome, SecondPhase, parameters_of
 from training.validation import Prediction, validate
+from utils.checkpoint import read_checkpoint
 from utils.device import PRECISIONS
 from utils.distributed import rank
 from utils.errors import InputError
@@ -81,7 +82,10 @@ class Trainer:
     def _open_model(self, start_from: Path | None) -> None:
         settings, compute = self.settings, self.compute
         torch.manual_seed(settings.run.seed)
-        model = build_digitizer(settings.model, refiner=self.phase_number == 2)
+        source = self.folder / LAST if self.continues else start_from
+        # Phase 1 carries along the refiner of a checkpoint that has one, so that phase 2 can go on with it.
+        carried = source is not None and read_checkpoint(source).has_refiner
+        model = build_digitizer(settings.model, refiner=self.phase_number == 2 or carried)
         if start_from is not None and not self.continues:
             load_start(start_from, model, settings)
         if compute.sync_batchnorm:
@@ -89,7 +93,7 @@ class Trainer:
         layout = torch.channels_last if compute.channels_last else torch.contiguous_format
         self.model = model.to(self.device, memory_format=layout)
         if self.phase_number == 1:
-            trained = list(self.model.parameters())
+            trained = [p for name, p in self.model.named_parameters() if not name.startswith("refiner.")]
         else:
             trained = list(self.model.refiner.parameters())
         self.optimizer = torch.optim.Adam(trained, lr=self.plan.learning_rate)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datasets.training_pairs import Sample, TrainingPairs
-from geometry.window import Window
+from geometry.window import person_window
 from losses.objective import depth_terms
 from losses.targets import both_normals, coarse_of
 from losses.terms import LossWeights
@@ -41,11 +41,12 @@ class Prediction:
 
 
 def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
-    """Run a model that is in eval mode."""
+    """Run a model that is in eval mode, the refiner on the box around all people of the batch, as at test."""
     guides = model.guides(batch.photo, poses_of(batch))
     if phase == 1:
         return Prediction(guides, guides.coarse_depth, scale=8)
-    return Prediction(guides, model.refine(guides, Window.full(model.canvas)), scale=1)
+    window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy())
+    return Prediction(guides, model.refine(guides, window).placed(window, model.canvas), scale=1)
 
 
 def errors_of(prediction: Prediction, batch: Sample) -> dict[str, np.ndarray]:
