@@ -103,6 +103,23 @@ def test_every_missing_broken_or_ambiguous_prediction_is_named_and_counted(tmp_p
     assert errors.count("FAILED") == 8 and "Traceback" not in errors
 
 
+def test_synthetic_people_outside_the_split_are_known_and_others_are_not(tmp_path, capsys):
+    for name in ("synthetic_100000_front", "synthetic_000000_front", "bob"):
+        write_obj(tmp_path / "pred" / f"{name}.obj", CUBE * (0.3, 0.9, 0.2))
+    (tmp_path / "gt").mkdir()
+    split = tmp_path / "split.txt"
+    split.write_text("synthetic_100000\nanna\n")
+    options = ("--data_name", "Synthetic", "--split", str(split), "--protocol", "icon")
+    code, content = run(tmp_path, *options, "--json", str(tmp_path / "results.json"))
+    assert code == 1
+    assert list(content["subjects"]) == ["synthetic_100000"]
+    assert "unknown subject" in content["failures"]["bob"] and "no prediction" in content["failures"]["anna"]
+    assert len(content["failures"]) == 2 and "1 predictions of people outside" in capsys.readouterr().out
+    write_obj(tmp_path / "pred" / "anna.obj")
+    run(tmp_path, *options)
+    assert "anna: no synthetic person, expected a name such as synthetic_000007" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("vertices", "quads", "words"),
     [

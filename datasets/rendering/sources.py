@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -221,11 +222,20 @@ class Synthetic:
     def names(self) -> list[str]:
         return [f"synthetic_{seed:06d}" for seed in range(self.seed, self.seed + self.count)]
 
+    @staticmethod
+    def seed_of(name: str) -> int | None:
+        """The seed that a person's name tells; None: not a name of ours."""
+        match = re.fullmatch(r"synthetic_(\d{6,})", name)
+        return int(match.group(1)) if match else None
+
     def load(self, name: str) -> Scan:
         # The generator's packages are optional: only who asks for synthetic people needs them.
         from datasets.synthetic.person import make_person
 
-        return replace(make_person(int(name.rpartition("_")[2])), name=name)
+        seed = self.seed_of(name)
+        if seed is None:
+            raise InputError(f"{name}: no synthetic person, expected a name such as synthetic_000007")
+        return replace(make_person(seed), name=name)
 
 
 def open_source(

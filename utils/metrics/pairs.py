@@ -173,6 +173,12 @@ def _predictions_in(folder: Path, maps: bool) -> Found:
     return _meshes_in(folder / "output_objs" if (folder / "output_objs").is_dir() else folder)
 
 
+def predicted_subjects(pred: Path) -> set[str]:
+    """The names of all predicted meshes, in all views, without the `_front` of a rendered photo."""
+    names = {name for folder in prediction_views(pred).values() for name in _predictions_in(folder, maps=False)}
+    return {name.removesuffix("_front") for name in names}
+
+
 def _of_subject(name: str, subjects: set[str]) -> str | None:
     """The subject a prediction's name means: itself, or without the `_front` of a rendered photo."""
     return next((candidate for candidate in (name, name.removesuffix("_front")) if candidate in subjects), None)
