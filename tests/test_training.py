@@ -88,6 +88,8 @@ def test_both_phases_end_to_end(people, tmp_path, capsys):
     frozen, trained = weights_of(first), weights_of(second)
     assert all(torch.equal(tensor, trained[name]) for name, tensor in frozen.items())
     assert load_digitizer(second / "best.pt").refiner is not None
+    # Of its two steps, the second leaves BatchNorm's statistics alone (configs/smoke.yaml).
+    assert {int(tensor) for name, tensor in trained.items() if name.startswith("refiner.") and "num_b" in name} == {1}
     # Phase 1 can go on from there, and leaves the refiner as it finds it.
     third = tmp_path / "phase1_again"
     again = ("--phase", 1, "--save_path", third, "--load_ckpt", second / "best.pt")

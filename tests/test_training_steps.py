@@ -157,9 +157,9 @@ def test_with_fixed_statistics_a_person_does_not_depend_on_who_else_is_in_the_ba
     both, one, other = batch, *(Sample.stack([part]) for part in split(batch))
     for fixed in (True, False):
         model = fresh()
-        phase = kind(model, WEIGHTS, nullcontext, fixed_statistics=fixed)
+        phase = kind(model, WEIGHTS, nullcontext)
         before = statistics(model)
-        phase.train()
+        phase.train(fixed_statistics=fixed)
         terms = [phase.run(part, lambda loss: loss).terms for part in (both, one, other)]
         depth = "depth/coarse" if kind is FirstPhase else "depth/full"
         mean = (terms[1][depth] + terms[2][depth]) / 2

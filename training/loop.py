@@ -115,7 +115,7 @@ class Trainer:
         """Once the weights are in place: phase 2 folds its frozen networks."""
         weights, compute = self.settings.loss, self.compute
         if self.phase_number == 1:
-            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.networks, self.plan.fixed_statistics)
+            self.phase = FirstPhase(self.model, weights, self._autocast, self.plan.networks)
         else:
             self.phase = SecondPhase(
                 self.model,
@@ -123,7 +123,6 @@ class Trainer:
                 self._autocast,
                 compute.refiner_window,
                 compute.recompute and not compute.compile,
-                self.plan.fixed_statistics,
             )
         if compute.compile:
             for network in self.phase.networks.values():
@@ -214,7 +213,8 @@ class Trainer:
         Returns:
             what the log says about it; whether any process was asked to stop.
         """
-        self.phase.train()
+        total = self.order.steps_per_epoch * self.plan.epochs
+        self.phase.train(fixed_statistics=self.progress.step >= (1 - self.plan.fixed_statistics) * total)
         self.optimizer.zero_grad(set_to_none=True)
         before = [buffer.clone() for buffer in self.buffers]
         share = rate(self.plan.schedule, self.progress.step, self.order.steps_per_epoch, self.plan.epochs)

@@ -31,12 +31,14 @@ class PhaseSettings:
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights, heads and losses stay fp32
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
-    fixed_statistics: bool = False  # BatchNorm takes its running statistics, as at test, and leaves them
+    fixed_statistics: float = 0.0  # the last share of the run, in which BatchNorm takes its running statistics
     networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.batch_size, self.accumulate) < 1:
             raise ValueError("epochs, batch_size and accumulate are expected to be at least 1")
+        if not 0 <= self.fixed_statistics <= 1:
+            raise ValueError(f"fixed_statistics is {self.fixed_statistics}, expected a share of the run, 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,6 @@ class FirstPhase:
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
-        fixed_statistics: see train_only.
     """
 
     def __init__(
@@ -72,9 +71,7 @@ class FirstPhase:
         weights: LossWeights,
         autocast: Autocast,
         networks: str = "all",
-        fixed_statistics: bool = False,
     ) -> None:
-        self.fixed_statistics = fixed_statistics
         self.model = model
         self.weights = weights
         self.autocast = autocast
@@ -85,9 +82,9 @@ class FirstPhase:
         if self.has_coarse:
             self.networks |= {"coarse_normals": model.coarse_normals, "coarse_depth": model.coarse_depth}
 
-    def train(self) -> None:
-        """Put the trained networks in training mode, and nothing else."""
-        train_only(self.networks, self.model, self.fixed_statistics)
+    def train(self, fixed_statistics: bool = False) -> None:
+        """Put the trained networks in training mode, and nothing else (`train_only`)."""
+        train_only(self.networks, self.model, fixed_statistics)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
@@ -154,9 +151,7 @@ class SecondPhase:
         autocast: Autocast,
         window: str = "canvas",
         recompute: bool = True,
-        fixed_statistics: bool = False,
     ) -> None:
-        self.fixed_statistics = fixed_statistics
         self.model = model.requires_grad_(False)
         self.model.refiner.requires_grad_(True)
         self.weights = weights
@@ -166,9 +161,9 @@ class SecondPhase:
         self.frozen = accelerate(model)
         self.networks: dict[str, nn.Module] = {"refiner": model.refiner}
 
-    def train(self) -> None:
-        """Put the refiner in training mode, and nothing else."""
-        train_only(self.networks, self.model, self.fixed_statistics)
+    def train(self, fixed_statistics: bool = False) -> None:
+        """Put the refiner in training mode, and nothing else (`train_only`)."""
+        train_only(self.networks, self.model, fixed_statistics)
 
     def run(self, batch: Sample, scaled: Scaled) -> Outcome:
         """Forward and backward; gradients are added to what is there."""
