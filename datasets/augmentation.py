@@ -15,6 +15,7 @@ import numpy as np
 from datasets.backgrounds import composite, open_backgrounds
 from datasets.preprocess import cut_out, dimmed
 from geometry.camera import Camera
+from geometry.coarse_grid import coarse_pixels
 from geometry.depth import decode_network, distance_from_network, network_from_distance
 from geometry.keypoints import MIRRORED
 
@@ -71,14 +72,6 @@ def view_of(rgb: np.ndarray, depth_files: tuple[np.ndarray, np.ndarray], joints:
 def _cosine_to_axis(size: int) -> np.ndarray:
     """(size, size) float32 cosine of each ray with the camera's axis: the depth t is t cos along the axis."""
     return -Camera(size).rays()[..., 2].astype(np.float32)
-
-
-def coarse_pixels(size: int) -> np.ndarray:
-    """Rows, and columns, of a canvas that the coarse networks look at: 3 and 4 of every 8 (SPEC 5 and 7).
-
-    The small photo is the mean of the middle 2x2 of every 8x8, its depth a sample of the same middle.
-    """
-    return (8 * np.arange(size // 8)[:, None] + (3, 4)).ravel()
 
 
 def reframed(view: View, scale: float, shift: tuple[float, float], pixels: np.ndarray | None = None) -> View:

@@ -57,6 +57,10 @@ class Window:
         up = lambda value: -(-value // step) * step  # noqa: E731
         return Window(down(self.top), up(self.bottom), down(self.left), up(self.right))
 
+    def divided(self, step: int) -> Window:
+        """An aligned window on the grid that has one pixel for every step x step of this one's."""
+        return Window(self.top // step, self.bottom // step, self.left // step, self.right // step)
+
     def halved(self) -> Window:
         """The pixels of the half-size grid that lie under this window, rounded outwards."""
         return Window(self.top // 2, -(-self.bottom // 2), self.left // 2, -(-self.right // 2))

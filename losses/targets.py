@@ -10,24 +10,6 @@ from geometry.normals import normals_from_depth
 from geometry.parts import PartKind, indices_of
 from geometry.warp import sample_crop
 
-COARSE_STRIDE = 8
-"""The coarse maps are 1 / 8 of the canvas."""
-
-
-def coarse_of(depth: Tensor, canvas: int) -> Tensor:
-    """The target of the coarse depth, [3::8, 3::8] of the full depth: a sample, not a mean.
-
-    Args:
-        depth: (B, C, R, R), or (B, C, R / 4, R / 4) thinned to rows and columns 3 and 4 of every 8.
-        canvas: side R of the full canvas [px].
-
-    Returns:
-        (B, C, R / 8, R / 8).
-    """
-    stride = COARSE_STRIDE * depth.shape[-1] // canvas
-    start = (stride - 1) // 2
-    return depth[..., start::stride, start::stride]
-
 
 def both_normals(depth: Tensor, canvas: int) -> Tensor:
     """Stored normals of both maps.

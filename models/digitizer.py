@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from geometry.coarse_grid import COARSE_STRIDE
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, NETWORK_DEPTH_MAX
 from geometry.fusion import fuse_parts
 from geometry.parts import KINDS, PartKind, indices_of
@@ -16,7 +17,6 @@ from geometry.similarity import PartPoses
 from geometry.warp import sample_crop
 from geometry.window import Window
 from models.blocks import live_clamp
-from models.refiner import SCALE
 
 NOBODY = -20.0
 """Mask logit of pixels at which no network has looked, because nobody is there: a probability of 2e-9."""
@@ -150,12 +150,12 @@ class Digitizer(nn.Module):
 
         A photo thinned to that middle, (B, 3, 2 r, 2 r), gives the same (datasets.augmentation.thinned).
         """
-        size = self.canvas // SCALE
+        size = self.canvas // COARSE_STRIDE
         return F.interpolate(photo, size=(size, size), mode="bilinear", align_corners=False)
 
     def enlarge(self, coarse_normals: Tensor) -> Tensor:
         """Front half of (B, 6, r, r) -> (B, 3, R, R): what the part networks see of the coarse normals."""
-        return F.interpolate(coarse_normals[:, :3].contiguous(), scale_factor=SCALE, mode="bilinear")
+        return F.interpolate(coarse_normals[:, :3].contiguous(), scale_factor=COARSE_STRIDE, mode="bilinear")
 
     def part_inputs(self, kind: PartKind, photo: Tensor, enlarged: Tensor, poses: Poses) -> list[Tensor]:
         """Crops of the photo and of the enlarged coarse front normals: (B, 6, h, w) for each part of the kind."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.attention_unet import AttentionUNet
 from models.coarse_depth import DualEncoderUNet
 from models.digitizer import Digitizer
 from models.folded import NHWC, FoldedBlock, FoldedConv, FoldedEncoder, FoldedGatedUp, FoldedUp, fold
-from models.refiner import SCALE, STEPS, DepthRefiner, RefinerStep, normals_at_step
+from models.refiner import STEPS, DepthRefiner, RefinerStep, normals_at_step
 
 TILE_ROWS = 256
 """Rows that the refiner's last step computes at once: the speed of the whole window in a fraction of its memory."""
@@ -127,7 +128,7 @@ class FastRefiner(nn.Module):
         windows = [window]
         for step in range(STEPS - 1):
             windows.insert(0, FastRefinerStep.below(windows[0], size >> step))
-        x, known = coarse, Window.full(size // SCALE)
+        x, known = coarse, Window.full(size // COARSE_STRIDE)
         for index, step in enumerate(self.steps[:-1]):
             x, known = step(x, known, normals_at_step(normals, index), windows[index]), windows[index]
         tiles = [

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.attention_unet import NORMAL_CHANNELS
 from models.blocks import ConvBlock, ConvNormReLU, Head, UpConv, initialise
 from models.coarse_depth import DEPTH_CHANNELS, DEPTH_START
 
 STEPS = 3
-SCALE = 2**STEPS
-"""The coarse maps are 1 / 8 of the canvas."""
+"""Each doubles the resolution: 2 ** 3 is COARSE_STRIDE."""
 RECEPTIVE_MARGIN = 24
 """Canvas pixels around a window that can change it: three 3x3 convolutions at each of the three scales."""
 
@@ -69,9 +69,9 @@ class DepthRefiner(nn.Module):
         """
         size = normals.shape[-1]
         window = window or Window.full(size)
-        outer = window.grown(RECEPTIVE_MARGIN, size).aligned(SCALE)
+        outer = window.grown(RECEPTIVE_MARGIN, size).aligned(COARSE_STRIDE)
         inner = window.relative_to(outer)
-        below = Window(*(side // SCALE for side in (outer.top, outer.bottom, outer.left, outer.right)))
+        below = outer.divided(COARSE_STRIDE)
         x = coarse[(..., *below.slices)]
         normals = normals[(..., *outer.slices)]
         for index, step in enumerate(self.steps):

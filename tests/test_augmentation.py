@@ -7,7 +7,6 @@ from datasets.augmentation import (
     Augmentation,
     AugmentationConfig,
     View,
-    coarse_pixels,
     mirrored,
     reframed,
     thinned,
@@ -15,6 +14,7 @@ from datasets.augmentation import (
 )
 from datasets.training_pairs import TrainingPairs, read_lists, usable_pairs
 from geometry.camera import Camera
+from geometry.coarse_grid import coarse_pixels
 from geometry.depth import distance_from_network
 from geometry.keypoints import INDEX
 from tests import balls_people

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from geometry.coarse_grid import coarse_of
 from geometry.normals import normals_from_depth
 from geometry.parts import ARM
 from losses.objective import depth_terms
-from losses.targets import both_normals, coarse_of, crops_of, depth_target
+from losses.targets import both_normals, crops_of, depth_target
 from losses.terms import LossWeights, consistency_loss, depth_loss, mask_loss, normal_loss
 from models.digitizer import DepthMaps, FrontBack
 from tests.conftest import DATA

@@ -10,10 +10,11 @@ from torch import nn
 
 from datasets.augmentation import Augmentation, AugmentationConfig
 from datasets.training_pairs import Sample, TrainingPairs, read_lists
+from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window
 from losses.objective import depth_terms, normal_terms
-from losses.targets import both_normals, coarse_of, crops_of
+from losses.targets import both_normals, crops_of
 from losses.terms import LossWeights
 from models.build import build_digitizer
 from models.digitizer import DepthMaps, Digitizer

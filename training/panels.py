@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from datasets.training_pairs import Sample
+from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS
-from losses.targets import both_normals, coarse_of
+from losses.targets import both_normals
 from training.validation import Prediction
 
 TILE = 224

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.batch_norm import BatchNorm
 from models.blocks import ConvNormReLU
-from models.refiner import RECEPTIVE_MARGIN, SCALE, STEPS, DepthRefiner, RefinerStep, normals_at_step
+from models.refiner import RECEPTIVE_MARGIN, STEPS, DepthRefiner, RefinerStep, normals_at_step
 from models.upsampling import up_convolution
 
 
@@ -24,8 +25,8 @@ def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, wi
     """What `refiner(coarse, normals, window)` returns, with the same gradients and BatchNorm statistics."""
     size = normals.shape[-1]
     window = window or Window.full(size)
-    outer = window.grown(RECEPTIVE_MARGIN, size).aligned(SCALE)
-    below = Window(*(side // SCALE for side in (outer.top, outer.bottom, outer.left, outer.right)))
+    outer = window.grown(RECEPTIVE_MARGIN, size).aligned(COARSE_STRIDE)
+    below = outer.divided(COARSE_STRIDE)
     x = coarse[(..., *below.slices)]
     normals = normals[(..., *outer.slices)]
     for index, step in enumerate(refiner.steps):

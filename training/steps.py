@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from datasets.training_pairs import Sample
+from geometry.coarse_grid import COARSE_STRIDE, coarse_of
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window, person_window
 from losses.objective import Terms, depth_terms, normal_terms
-from losses.targets import both_normals, coarse_of, crops_of
+from losses.targets import both_normals, crops_of
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer, Guides, Poses
 from models.fast import accelerate
-from models.refiner import SCALE
 from training.recompute import refine_recomputed
 
 Scaled = Callable[[Tensor], Tensor]
@@ -174,7 +174,7 @@ class SecondPhase:
         outcome.normals["phase 1"] = normals
         del guides
         if self.window == "person":
-            window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy()).aligned(SCALE)
+            window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy()).aligned(COARSE_STRIDE)
         else:
             window = Window.full(self.model.canvas)
         target = batch.depth[(..., *window.slices)]

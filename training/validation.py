@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datasets.training_pairs import Sample, TrainingPairs
+from geometry.coarse_grid import coarse_of
 from geometry.window import person_window
 from losses.objective import depth_terms
-from losses.targets import both_normals, coarse_of
+from losses.targets import both_normals
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer, Guides
 from training import ranks
