@@ -39,6 +39,7 @@ STAGES = {
     "render-1M": ("scans", "depth_of_scan", (1_000_000,)),
     "render-1M-7-views": ("scans", "views_of_scan", (1_000_000,)),
     "synthetic-7-views": ("scans", "synthetic_person", ()),
+    "strict-1M": ("measuring", "strict", (1_000_000,)),
     "train-phase-1": ("training_steps", "step", (1, "canvas")),
     "train-phase-1-kept-heap": ("training_steps", "step", (1, "canvas")),
     "train-phase-2": ("training_steps", "step", (2, "canvas")),

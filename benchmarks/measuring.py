@@ -1,0 +1,24 @@
+"""Measuring a mesh against a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.scans import body_of
+from utils.metrics.distances import Surface
+from utils.metrics.mesh import Mesh
+from utils.metrics.protocols import measure_strict
+
+
+def strict(faces: int) -> Callable[[], None]:
+    """The strict protocol on two bodies of 1.8 m, one with waves of 1 cm; building their search trees included."""
+    scan = body_of(faces)
+    truth = Mesh(scan.vertices * (1.8 / np.ptp(scan.vertices[:, 1])), np.asarray(scan.faces, dtype=np.int64))
+    predicted = truth.moved(truth.vertices + 0.01 * np.sin(30 * truth.vertices[:, [1, 2, 0]]))
+
+    def work() -> None:
+        measure_strict(Surface(predicted), Surface(truth), seed=0)
+
+    return work
