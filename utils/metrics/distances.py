@@ -112,6 +112,17 @@ class Surface:
         distance[distance < RESOLUTION * 2 * self._reach] = 0.0
         return Nearest(distance, nearest, self.normals[faces])
 
+    def blocked(self, origins: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Whether rays that all go one way meet the surface at all: (N,) bool, in less time than `cast`.
+
+        Args:
+            origins: (N, 3) float64, in the mesh's coordinates.
+            direction: (3,) float64, unit length.
+        """
+        rays = np.empty((len(origins), 6), dtype=np.float32)
+        rays[:, :3], rays[:, 3:] = self._local(origins), direction
+        return self._scene.test_occlusions(rays).numpy()
+
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> Hits:
         """The first hit of each ray, from either side of a face.
 

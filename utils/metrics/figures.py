@@ -33,23 +33,25 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def _error_view(surface: Surface, shading: np.ndarray, other: Surface, move: Move, box: Box, yaw: float) -> np.ndarray:
-    """(size, size, 3) float64: the surface coloured by its distance to the other, lit from the camera, on white."""
-    hits = look(surface, box, TURNTABLE_SIZE, yaw)
-    picture = np.ones((TURNTABLE_SIZE**2, 3))
+def _error_view(
+    surface: Surface, shading: np.ndarray, other: Surface, move: Move, box: Box, yaw: float, columns: slice
+) -> np.ndarray:
+    """(size, columns, 3) float64: the surface coloured by its distance to the other, lit from the camera, on white."""
+    hits = look(surface, box, TURNTABLE_SIZE, yaw, columns)
+    picture = np.ones((len(hits.hit), 3))
     if hits.hit.any():
         distance = other.nearest(move(positions(surface, hits, hits.hit))).distance
         towards_camera = turn(shading_normals(surface.mesh, shading, hits)[hits.hit], yaw)[:, 2]
         colour = COLOURS(np.clip(100 * distance / ERROR_TOP_CM, 0, 1))[:, :3]
         picture[hits.hit] = colour * (0.5 + 0.5 * np.abs(towards_camera[:, None]))
-    return picture.reshape(TURNTABLE_SIZE, TURNTABLE_SIZE, 3)
+    return picture.reshape(TURNTABLE_SIZE, -1, 3)
 
 
 def _strip(surface: Surface, other: Surface, move: Move, box: Box, columns: slice) -> np.ndarray:
     """(size, views x columns, 3) float64: all yaws side by side."""
     shading = vertex_normals(surface.mesh)
-    views = np.stack([_error_view(surface, shading, other, move, box, yaw) for yaw in TURNTABLE_YAWS])
-    return np.concatenate(list(views[:, :, columns]), axis=1)
+    views = [_error_view(surface, shading, other, move, box, yaw, columns) for yaw in TURNTABLE_YAWS]
+    return np.concatenate(views, axis=1)
 
 
 def write_turntable(path: Path, title: str, predicted: Surface, truth: Surface) -> None:

@@ -30,8 +30,8 @@ class Box:
         return cls(centre, half * margin, 1.5 * max(reach, half))
 
 
-def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0) -> Hits:
-    """First hits of size x size parallel rays, row by row from the top left.
+def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: slice = slice(None)) -> Hits:
+    """First hits of size x size parallel rays, or of some columns of them, row by row from the top left.
 
     Args:
         surface: what is seen.
@@ -40,12 +40,12 @@ def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0) -> Hits:
         yaw_deg: how far the surface is turned about Y before it is seen along -Z [deg], geometry.scan_frame.turn.
     """
     steps = (2 * (np.arange(size) + 0.5) / size - 1) * box.half
-    x, y = np.meshgrid(steps, -steps)
-    origins = np.stack([x.ravel(), y.ravel(), np.full(size * size, box.reach)], axis=1)
+    x, y = np.meshgrid(steps[columns], -steps)
+    origins = np.stack([x.ravel(), y.ravel(), np.full(x.size, box.reach)], axis=1)
     # The rays turn the other way instead of the mesh.
     origins = turn(origins, -yaw_deg) + box.centre
     direction = turn(np.array([[0.0, 0.0, -1.0]]), -yaw_deg)
-    return surface.cast(origins, np.repeat(direction, size * size, axis=0))
+    return surface.cast(origins, np.repeat(direction, x.size, axis=0))
 
 
 def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:

@@ -32,6 +32,5 @@ def visible_part(mesh: Mesh) -> Mesh:
     for direction in sphere_directions(DIRECTIONS):
         if len(hidden) == 0:
             break
-        blocked = surface.cast(centres[hidden] + start * direction, np.repeat(direction[None], len(hidden), axis=0)).hit
-        hidden = hidden[blocked]
+        hidden = hidden[surface.blocked(centres[hidden] + start * direction, direction)]
     return Mesh(mesh.vertices, np.delete(mesh.faces, hidden, axis=0))
