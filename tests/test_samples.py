@@ -10,7 +10,10 @@ import test_model
 from datasets.openpose import OpenPoseFile
 from datasets.people import Photo, find_person
 from datasets.sources import person_sources
+from geometry.camera import Camera
 from utils.files import read_depth_png
+from utils.metrics.mesh import read_mesh
+from utils.metrics.visible import visible_part
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = sorted((ROOT / "samples").glob("*.jpg"))
@@ -39,3 +42,21 @@ def test_the_shipped_checkpoint_digitizes_a_photo_without_any_file_beside_it(tmp
     front = read_depth_png(tmp_path / "run" / "depth" / f"{photo.stem}_front.png") > 0
     mask = cv2.imread(str(tmp_path / "run" / "images" / f"{photo.stem}.png"), cv2.IMREAD_UNCHANGED)[..., 3] > 0
     assert (front & mask).sum() / (front | mask).sum() > 0.8, "the body fills the person's mask"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "samples" / "scans").glob("*.ply")), ids=lambda path: path.stem)
+def test_the_shapes_are_what_a_scanner_would_see_where_the_photo_shows_them(path):
+    """No skin under the clothes, and in the camera's frame: joints lie on the projected shape."""
+    mesh = read_mesh(path)
+    area = [
+        np.linalg.norm(
+            np.cross(part.corners[:, 1] - part.corners[:, 0], part.corners[:, 2] - part.corners[:, 0]), axis=1
+        )
+        for part in (visible_part(mesh), mesh)
+    ]
+    assert area[0].sum() > 0.95 * area[1].sum()
+    photo = Photo.read(ROOT / "samples" / f"{path.stem}.jpg")
+    joints = OpenPoseFile().keypoints(photo).keypoints.xy
+    seen = Camera(len(photo.rgb)).project(mesh.vertices)
+    distance = np.linalg.norm(joints[:, None] - seen[None], axis=2).min(1)
+    assert distance.max() < 0.01 * len(photo.rgb)
