@@ -1,6 +1,8 @@
 """Batches: what is done is skipped, what fails is named, the rest goes on; ranks share the work."""
 
 import os
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -30,9 +32,27 @@ def test_failures_are_named_and_the_rest_goes_on(jobs, capsys):
     assert "Traceback" in printed.err, "a defect of ours shows where"
 
 
-def test_a_process_that_dies_is_named():
-    report = run_batch(["killed"], work, lambda name: False, "test", jobs=2)
-    assert "--jobs" in report.failures["killed"]
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_process_that_dies_is_named_and_the_rest_goes_on(jobs):
+    names = ["a", "killed", "b", "bad", "c", "d", "e"]
+    report = run_batch(names, work, lambda name: False, "test", jobs, apart=True)
+    assert sorted(report.done) == ["a", "b", "c", "d", "e"]
+    assert "process died" in report.failures["killed"] and report.failures["bad"] == "bad.png: is empty"
+    assert len(report.failures) == 2
+
+
+def die_once(name: str, folder: Path) -> None:
+    try:
+        (folder / name).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os._exit(1)
+
+
+def test_what_dies_by_chance_is_done_at_the_second_try(tmp_path):
+    names = ["a", "b", "c"]
+    report = run_batch(names, partial(die_once, folder=tmp_path), lambda name: False, "test", jobs=1, apart=True)
+    assert report.done == names and not report.failures
 
 
 def test_all_done_is_success():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from utils.errors import InputError
+
+DIED = "its process died twice, the second time alone: most likely out of memory"
 
 
 @dataclass
@@ -48,14 +50,17 @@ def run_batch(
     is_done: Callable[[str], bool],
     title: str,
     jobs: int = 1,
+    apart: bool = False,
 ) -> BatchReport:
     """Do `work` for every name that is not done.
 
     Args:
-        work: called with a name; with jobs > 1 it must be picklable and runs in a fresh process.
+        work: called with a name; with jobs > 1 or `apart` it must be picklable and runs in a fresh process. A process
+            that dies is survived: its work is tried once more, alone.
         is_done: asked before the work starts.
         title: word beside the progress bar.
         jobs: processes side by side; 1 works in this process.
+        apart: even one job works in a process of its own, because the work may take its process down.
 
     Returns:
         The report; Ctrl-C is not caught.
@@ -63,7 +68,7 @@ def run_batch(
     report = BatchReport(skipped=[name for name in names if is_done(name)])
     skipped = set(report.skipped)
     todo = [name for name in names if name not in skipped]
-    for name, error in tqdm(_outcomes(todo, work, jobs), total=len(todo), desc=title, disable=not todo):
+    for name, error in tqdm(_outcomes(todo, work, jobs, apart), total=len(todo), desc=title, disable=not todo):
         if error is None:
             report.done.append(name)
         else:
@@ -72,9 +77,9 @@ def run_batch(
 
 
 def _outcomes(
-    names: Iterable[str], work: Callable[[str], object], jobs: int
+    names: Sequence[str], work: Callable[[str], object], jobs: int, apart: bool
 ) -> Iterator[tuple[str, BaseException | None]]:
-    if jobs == 1:
+    if jobs == 1 and not apart:
         for name in names:
             try:
                 work(name)
@@ -82,11 +87,27 @@ def _outcomes(
             except Exception as error:
                 yield name, error
         return
+    while names:
+        lost = set()
+        for name, error in _side_by_side(names, work, jobs):
+            if isinstance(error, BrokenProcessPool):
+                lost.add(name)
+            else:
+                yield name, error
+        # A process that dies takes with it all that waits. Work is begun in order, so one of the first `jobs` that are
+        # left was the last straw: each of them tries again, alone.
+        left = [name for name in names if name in lost]
+        for name in left[:jobs]:
+            [(_, error)] = _side_by_side([name], work, 1)
+            yield name, InputError(DIED) if isinstance(error, BrokenProcessPool) else error
+        names = left[jobs:]
+
+
+def _side_by_side(
+    names: Sequence[str], work: Callable[[str], object], jobs: int
+) -> Iterator[tuple[str, BaseException | None]]:
     # spawn: torch, Open3D and OpenCV threads do not survive a fork.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(work, name): name for name in names}
         for future in as_completed(futures):
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                error = InputError("a worker process died, most likely out of memory: use fewer --jobs")
-            yield futures[future], error
+            yield futures[future], future.exception()
