@@ -163,11 +163,12 @@ def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | Non
     if source is None:
         truths = partial(find_depths, args.gt) if protocol == "maps" else lambda yaw: find_scans(args.gt)
     else:
-        names = source.names()
         if isinstance(source, Synthetic):
             # Anybody can be made: whoever was predicted is known, whether the split names them or not.
             predicted = (name for name in predicted_subjects(args.pred) if source.seed_of(name) is not None)
             names = sorted({one.subject for one in split}.union(predicted))
+        else:
+            names = source.names()
         truths = lambda yaw: {name: [Path(name)] for name in names}  # noqa: E731
     return pair_up(args.pred, truths, protocol == "maps", split, args.yaw)
 

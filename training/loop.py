@@ -169,7 +169,7 @@ class Trainer:
             TrainingFailed: it makes no sense to go on.
         """
         stop = StopRequest()
-        total = self.order.steps_per_epoch * self.plan.epochs
+        total = self.order.steps
         self.reports = Reports(self.folder, self.progress.step, self.main)
         self.last_save = time.monotonic()
         batches = self._batches()
@@ -213,8 +213,8 @@ class Trainer:
         Returns:
             what the log says about it; whether any process was asked to stop.
         """
-        total = self.order.steps_per_epoch * self.plan.epochs
-        self.phase.train(fixed_statistics=self.progress.step >= (1 - self.plan.fixed_statistics) * total)
+        fixed = self.progress.step >= (1 - self.plan.fixed_statistics) * self.order.steps
+        self.phase.train(fixed_statistics=fixed)
         self.optimizer.zero_grad(set_to_none=True)
         before = [buffer.clone() for buffer in self.buffers]
         share = rate(self.plan.schedule, self.progress.step, self.order.steps_per_epoch, self.plan.epochs)

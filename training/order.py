@@ -33,19 +33,20 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
     def __init__(
         self, samples: int, batch_size: int, accumulate: int, epochs: int, seed: int, first_step: int = 0
     ) -> None:
-        self.batch_size, self.accumulate, self.epochs, self.seed = batch_size, accumulate, epochs, seed
+        self.batch_size, self.accumulate, self.seed = batch_size, accumulate, seed
         self.samples, self.first_step = samples, first_step
         self.per_step = batch_size * accumulate * world_size()
         self.steps_per_epoch = samples // self.per_step
+        self.steps = epochs * self.steps_per_epoch
         if self.steps_per_epoch == 0:
             raise InputError(f"{samples} training samples, expected at least {self.per_step}: what one step takes")
 
     def __len__(self) -> int:
-        return (self.epochs * self.steps_per_epoch - self.first_step) * self.accumulate
+        return (self.steps - self.first_step) * self.accumulate
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         permutation, current = np.empty(0), None
-        for step in range(self.first_step, self.epochs * self.steps_per_epoch):
+        for step in range(self.first_step, self.steps):
             epoch, within = divmod(step, self.steps_per_epoch)
             if epoch != current:
                 permutation, current = np.random.default_rng((self.seed, epoch)).permutation(self.samples), epoch

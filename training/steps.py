@@ -58,6 +58,11 @@ def poses_of(batch: Sample) -> Poses:
     return Poses(batch.part_from_canvas, batch.canvas_from_part)
 
 
+def window_of(batch: Sample) -> Window:
+    """The box around all people of a batch (person_window)."""
+    return person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy())
+
+
 class FirstPhase:
     """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7).
 
@@ -65,13 +70,7 @@ class FirstPhase:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
     """
 
-    def __init__(
-        self,
-        model: Digitizer,
-        weights: LossWeights,
-        autocast: Autocast,
-        networks: str = "all",
-    ) -> None:
+    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, networks: str = "all") -> None:
         self.model = model
         self.weights = weights
         self.autocast = autocast
@@ -145,12 +144,7 @@ class SecondPhase:
     """
 
     def __init__(
-        self,
-        model: Digitizer,
-        weights: LossWeights,
-        autocast: Autocast,
-        window: str = "canvas",
-        recompute: bool = True,
+        self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
     ) -> None:
         self.model = model.requires_grad_(False)
         self.model.refiner.requires_grad_(True)
@@ -174,7 +168,7 @@ class SecondPhase:
         outcome.normals["phase 1"] = normals
         del guides
         if self.window == "person":
-            window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy()).aligned(COARSE_STRIDE)
+            window = window_of(batch).aligned(COARSE_STRIDE)
         else:
             window = Window.full(self.model.canvas)
         target = batch.depth[(..., *window.slices)]

@@ -11,15 +11,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datasets.training_pairs import Sample, TrainingPairs
-from geometry.coarse_grid import coarse_of
-from geometry.window import person_window
+from geometry.coarse_grid import COARSE_STRIDE, coarse_of
 from losses.objective import depth_terms
 from losses.targets import both_normals
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer, Guides
 from training import ranks
 from training.signals import prepare_worker
-from training.steps import guide_terms, poses_of
+from training.steps import guide_terms, poses_of, window_of
 from utils.distributed import share
 from utils.metrics.maps import depth_errors_mm, normal_angles, person_height, silhouette_iou
 
@@ -32,7 +31,7 @@ class Prediction:
 
     guides: Guides
     depth: DepthMaps  # the refiner's; the coarse one in phase 1
-    scale: int  # 1 when `depth` is on the canvas, 8 when it is coarse
+    scale: int  # 1 when `depth` is on the canvas, COARSE_STRIDE when it is coarse
 
     def person(self) -> Tensor:
         """(B, h, w) bool, where the prediction sees somebody: what the point cloud will keep (SPEC 9)."""
@@ -45,8 +44,8 @@ def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
     """Run a model that is in eval mode, the refiner on the box around all people of the batch, as at test."""
     guides = model.guides(batch.photo, poses_of(batch))
     if phase == 1:
-        return Prediction(guides, guides.coarse_depth, scale=8)
-    window = person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy())
+        return Prediction(guides, guides.coarse_depth, scale=COARSE_STRIDE)
+    window = window_of(batch)
     return Prediction(guides, model.refine(guides, window).placed(window, model.canvas), scale=1)
 
 

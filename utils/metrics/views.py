@@ -38,6 +38,7 @@ def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: s
         box: the window; it turns about its own centre.
         size: rays per side.
         yaw_deg: how far the surface is turned about Y before it is seen along -Z [deg], geometry.scan_frame.turn.
+        columns: of the picture, counted from the left.
     """
     steps = (2 * (np.arange(size) + 0.5) / size - 1) * box.half
     x, y = np.meshgrid(steps[columns], -steps)
