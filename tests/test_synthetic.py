@@ -19,7 +19,7 @@ from datasets.synthetic.person import make_person
 from datasets.synthetic.wardrobe import Part
 from geometry.keypoints import INDEX
 
-SEEDS = (3, 8, 21)
+SEEDS = (3, 8, 21, 1387)  # the last one wears shoes that end just above the ankle
 
 
 @pytest.fixture(scope="module")

@@ -115,14 +115,16 @@ def make_shoe(
     return Part(style.kind, moved, faces, rows, points[:, 1] - floor)
 
 
-def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Part:
-    """The tubes of a pair of boots, around both shins."""
+def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Part | None:
+    """The tubes of a pair of boots, around both shins; None where the shaft is so low that nothing of it is left."""
     base, u = surface("tights"), marks.unit
     rows = base.weights @ chart.rows
     shin = Chart(rows)
     top = (shin.leg_along - 1) * marks.leg_length + style.shaft * u
     field = np.where(shin.leg + shin.foot > 0.8, np.minimum(top, (0.6 - shin.foot) * 0.1 * u), -1.0)
     patch = base.then(*clip_where_negative(base.faces, field))
+    if not len(patch.faces):
+        return None
     rows = patch.weights @ chart.rows
     points = patch.weights @ rest.vertices
     mean = neighbour_mean(patch.faces, len(points))
