@@ -14,6 +14,7 @@ from torch import nn
 from datasets.pair_files import Pair
 from models.build import load_weights
 from models.digitizer import Digitizer
+from models.widening import widened
 from training.settings import Settings
 from utils.checkpoint import read_checkpoint, write_checkpoint
 from utils.config import to_dict
@@ -99,7 +100,8 @@ def resume(
 def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
-    What stands for "nobody" may be said in another way: it is learnt, and changes no shape.
+    What stands for "nobody" may be said in another way: it is learnt, and changes no shape. Networks may be narrower
+    than the config's, by whole factors: they are widened.
 
     Raises:
         InputError: the file cannot be used, or is of another model.
@@ -107,11 +109,16 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
     wanted = to_dict(settings.model)
-    if dict(checkpoint.model) | {name: wanted[name] for name in ("backdrop", "masked")} != wanted:
+    free = ("backdrop", "masked", "normal_widths", "depth_widths", "refiner_width")
+    if dict(checkpoint.model) | {name: wanted[name] for name in free} != wanted:
         raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {wanted}")
     weights = dict(checkpoint.weights)
     if model.refiner is not None and not checkpoint.has_refiner:
         weights |= {f"refiner.{name}": tensor for name, tensor in model.refiner.state_dict().items()}
+    try:
+        weights = widened(weights, model.state_dict())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     load_weights(model, weights, path)
 
 
