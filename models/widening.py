@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from utils.errors import InputError
-
 SPREAD = 0.5
 """Standard deviation of what tells copies of a channel apart, in those of the layer's weights."""
 
@@ -25,7 +23,7 @@ def widened(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict
         wanted: name -> tensor of the wider one, for the shapes. Names that only one side has are left as they are.
 
     Raises:
-        InputError: a tensor whose shape is not a whole multiple along its channels.
+        ValueError: a tensor whose shape is not a whole multiple along its channels.
     """
     return {
         name: _widen(name, tensor, wanted[name].shape if name in wanted else tensor.shape)
@@ -38,7 +36,7 @@ def _widen(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
         return tensor
     grows = tensor.dim() == len(shape) > 0 and tensor.shape[2:] == shape[2:]
     if not grows or any(new % old for new, old in zip(shape[:2], tensor.shape[:2], strict=True)):
-        raise InputError(f"tensor '{name}' has shape {tuple(tensor.shape)}, expected whole divisors of {tuple(shape)}")
+        raise ValueError(f"tensor '{name}' has shape {tuple(tensor.shape)}, expected whole divisors of {tuple(shape)}")
     copies = tensor.repeat_interleave(shape[0] // tensor.shape[0], dim=0)
     if tensor.dim() == 1:
         return copies

@@ -18,7 +18,6 @@ from models.upsampling import up_convolution
 from models.widening import widened
 from tests.conftest import TINY
 from utils.config import build_config, read_yaml
-from utils.errors import InputError
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def test_copies_of_a_channel_learn_apart(tiny_digitizer):
 
 def test_widths_that_are_no_multiples_cannot_be_widened(tiny_digitizer):
     wanted = build_digitizer(replace(TINY, refiner_width=6)).state_dict()
-    with pytest.raises(InputError, match=r"tensor 'refiner\..*' has shape .*, expected whole divisors of"):
+    with pytest.raises(ValueError, match=r"tensor 'refiner\..*' has shape .*, expected whole divisors of"):
         widened(tiny_digitizer.state_dict(), wanted)
 
 

@@ -101,7 +101,7 @@ def test_both_phases_end_to_end(people, tmp_path, capsys):
     assert "already holds a run" in capsys.readouterr().err
 
 
-def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path):
+def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path, capsys):
     """The coarse networks on thinned pairs, then the parts: each leaves the other half as it finds it."""
     folders = {half: tmp_path / half for half in ("coarse", "parts")}
     start = ()
@@ -118,12 +118,15 @@ def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path):
         if name.startswith("coarse_"):
             assert torch.equal(tensor, parts[name]), name
     assert not torch.equal(coarse["part_networks.face.head.weight"], parts["part_networks.face.head.weight"])
-    # Another backdrop is learnt, another width is another model.
-    other = ("--phase", 1, "--save_path", tmp_path / "other", "--load_ckpt", folders["parts"] / "best.pt")
-    assert train("--data_path", people, *other, "--set", "model.backdrop=[]") == 0
-    assert (
-        train("--data_path", people, *other[:3], tmp_path / "third", *other[4:], "--set", "model.refiner_width=3") == 1
+    # Another backdrop is learnt, networks of twice the width are widened, any other width is another model.
+    another = lambda name, change: train(  # noqa: E731
+        *("--data_path", people, "--phase", 1, "--load_ckpt", folders["parts"] / "best.pt"),
+        *("--save_path", tmp_path / name, "--set", change),
     )
+    assert another("backdrop", "model.backdrop=[]") == 0
+    assert another("wide", "model.depth_widths=[4, 6, 8, 10, 12]") == 0
+    assert another("other", "model.normal_widths=[6, 6, 8, 10]") == 1
+    assert "expected whole divisors of" in capsys.readouterr().err
 
 
 def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):

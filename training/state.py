@@ -117,8 +117,8 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
         weights |= {f"refiner.{name}": tensor for name, tensor in model.refiner.state_dict().items()}
     try:
         weights = widened(weights, model.state_dict())
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
     load_weights(model, weights, path)
 
 
