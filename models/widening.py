@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 SPREAD = 0.5
-"""Standard deviation of what tells copies of a channel apart, in those of the layer's weights."""
+"""Size of what tells copies of a channel apart, in root mean squares of the layer's weights."""
 
 
 def widened(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -44,6 +44,6 @@ def _widen(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     shares = (copies / readers).repeat_interleave(readers, dim=1)
     if readers == 1:
         return shares
-    apart = torch.randn(shape).unflatten(1, (-1, readers)) * SPREAD * tensor.std()
+    apart = torch.randn(shape).unflatten(1, (-1, readers)) * SPREAD * tensor.square().mean().sqrt()
     # What one copy has more, the others have less.
     return shares + (apart - apart.mean(2, keepdim=True)).flatten(1, 2)

@@ -12,7 +12,7 @@ from geometry.window import Window
 from models.attention_unet import AttentionUNet
 from models.blocks import live_clamp
 from models.build import ModelConfig, build_digitizer
-from models.digitizer import Poses
+from models.digitizer import Digitizer, Poses
 from models.fast import accelerate
 from models.upsampling import up_convolution
 from models.widening import widened
@@ -34,6 +34,7 @@ def poses(standing_poses) -> Poses:
 def test_every_config_builds(name, millions):
     config = build_config(ModelConfig, read_yaml(f"configs/{name}.yaml")["model"], name)
     parameters = sum(p.numel() for p in build_digitizer(config).parameters()) / 1e6
+    # What ships has to stay under 25 MB as float16.
     assert parameters == pytest.approx(millions, abs=1e-3) if millions else parameters < 12.5
 
 
@@ -65,31 +66,35 @@ def test_forward_is_pure(tiny_digitizer, photo, poses):
     assert torch.equal(first.depth.depth.front, second.depth.depth.front)
 
 
-def _widths_times(factor: int) -> ModelConfig:
+def widened_by(factor: int, narrow: Digitizer) -> Digitizer:
     wider = {name: tuple(factor * width for width in getattr(TINY, name)) for name in ("normal_widths", "depth_widths")}
-    return replace(TINY, **wider, refiner_width=factor * TINY.refiner_width)
+    wide = build_digitizer(replace(TINY, **wider, refiner_width=factor * TINY.refiner_width)).eval()
+    wide.load_state_dict(widened(narrow.state_dict(), wide.state_dict()))
+    return wide
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_widened_model_says_what_the_narrow_one_said(tiny_digitizer, photo, poses, factor):
-    wide = build_digitizer(_widths_times(factor)).eval()
-    wide.load_state_dict(widened(tiny_digitizer.state_dict(), wide.state_dict()))
-    before, after = tiny_digitizer(photo, poses), wide(photo, poses)
-    for name in ("fused", "coarse_depth", "depth"):
-        old, new = (getattr(result, name) for result in (before, after))
-        old, new = (x.depth.stacked if name != "fused" else x for x in (old, new))
-        torch.testing.assert_close(new, old, atol=1e-4, rtol=1e-4)
+    old, new = tiny_digitizer(photo, poses), widened_by(factor, tiny_digitizer)(photo, poses)
+    torch.testing.assert_close(new.fused, old.fused, atol=1e-4, rtol=1e-4)
+    for name in ("coarse_depth", "depth"):
+        depths = (getattr(result, name).depth.stacked for result in (new, old))
+        torch.testing.assert_close(*depths, atol=1e-4, rtol=1e-4)
 
 
 def test_copies_of_a_channel_learn_apart(tiny_digitizer):
-    wide = build_digitizer(_widths_times(2))
-    wide.load_state_dict(widened(tiny_digitizer.state_dict(), wide.state_dict()))
-    network = wide.coarse_depth.train()
+    network = widened_by(2, tiny_digitizer).coarse_depth.train()
     network(torch.randn(2, 3, 32, 32), torch.rand(2, 6, 32, 32)).square().mean().backward()
     gradients = network.image_encoder[1][0].conv.weight.grad.flatten(1)
     likeness = F.cosine_similarity(gradients[0::2], gradients[1::2])
     assert (likeness < 0.95).all(), likeness
+
+
+def test_a_layer_of_one_weight_is_widened():
+    weight = torch.full((1, 1, 1, 1), 3.0)
+    shares = widened({"score": weight}, {"score": torch.empty(1, 4, 1, 1)})["score"]
+    assert len(shares.unique()) == 4 and float(shares.sum()) == pytest.approx(3)
 
 
 def test_widths_that_are_no_multiples_cannot_be_widened(tiny_digitizer):

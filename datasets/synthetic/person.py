@@ -165,7 +165,8 @@ def _dress(
     pair = [make_shoe(shoes, side, model, rest, posed, chart, marks) for side in "LR"] if shoes else []
     if shoes and shoes.shaft > LOW_SHAFT:
         shaft = make_shaft(shoes, rest, posed, chart, marks)
-        pair += [shaft] if shaft else []
+        if shaft:
+            pair.append(shaft)
     below = [(posed.vertices, model.faces["body"])] + [(part.points, part.faces) for part in pair]
     draped: list[Part] = []
     for garment, seed in zip(outfit, seeds, strict=False):
