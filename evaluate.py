@@ -16,15 +16,14 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from datasets.rendering.sources import ScanSource, Synthetic, open_source
-from geometry.scan_frame import ScanFrame
-from utils.batch import run_batch
-from utils.errors import InputError
-from utils.metrics.distances import Surface
-from utils.metrics.figures import write_histogram, write_turntable
-from utils.metrics.measurement import Distribution, Measurement
-from utils.metrics.mesh import checked_mesh, read_mesh
-from utils.metrics.pairs import (
+from datasets.rendering.scan_sources import ScanSource
+from datasets.scan_sets import open_source
+from datasets.synthetic.synthetic_source import Synthetic
+from evaluation.distances import Surface
+from evaluation.figures import write_histogram, write_turntable
+from evaluation.measured_mesh import checked_mesh, read_mesh
+from evaluation.measurement import Distribution, Measurement
+from evaluation.pairing import (
     Pairs,
     find_depths,
     find_scans,
@@ -35,10 +34,13 @@ from utils.metrics.pairs import (
     read_split,
     truth_kind,
 )
-from utils.metrics.protocols import PROTOCOLS, check_plausible
-from utils.metrics.report import Results, table, write_csv, write_json
-from utils.metrics.subjects import Pair, TrueMesh, frame_of, load_meshes, measure_maps
-from utils.metrics.visible import visible_part
+from evaluation.protocols import PROTOCOLS, check_plausible
+from evaluation.report import Results, table, write_csv, write_json
+from evaluation.subjects import Pair, TrueMesh, frame_of, load_meshes, measure_maps
+from evaluation.visible_part import visible_part
+from geometry.scan_frame import ScanFrame
+from utils.batch import run_batch
+from utils.errors import InputError
 
 PACKAGES = ("numpy", "open3d", "scipy")
 """Whose versions may move a number."""

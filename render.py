@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.pair_files import write_lists
-from datasets.rendering.sources import open_source
-from datasets.rendering.subject import KEYPOINT_CHOICES, SubjectRenderer
+from datasets.pairs.pair_files import write_lists
+from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
+from datasets.scan_sets import open_source
 from utils.batch import run_batch
 from utils.distributed import share, world_size
 from utils.errors import InputError

@@ -1,4 +1,4 @@
-"""Photos of people to normals, depth and coloured point clouds.
+"""Photos of people to normals, depth and colored point clouds.
 
 python test_model.py --data_path samples --load_ckpt checkpoints/small.pt --save_path results --save_name demo
 """
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.image_folder import find_photos
-from datasets.openpose import write_keypoints
-from datasets.people import Person, Photo, find_person
-from datasets.preprocess import SquareCanvas, as_at_test, canvas_coordinates, to_network
-from datasets.sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
+from datasets.people.openpose import write_keypoints
+from datasets.people.person import Person, Photo, find_person
+from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
+from datasets.people.photo_folder import find_photos
+from datasets.people.square_canvas import SquareCanvas, canvas_coordinates, test_time_photo, to_network
 from geometry.point_cloud import lift_sides, sides_cloud
 from geometry.side_gap import closed_cloud
 from geometry.similarity import PartPoses, pose_parts
@@ -68,7 +68,7 @@ def place_on_canvas(photo: Photo, person: Person, size: int) -> Subject:
 @torch.inference_mode()
 def digitize(subject: Subject, model: Digitizer, device: torch.device) -> Digitized:
     """Run the model on one subject, the refiner on the person's box."""
-    photo = to_network(as_at_test(subject.rgb, subject.mask, model.backdrop)).to(device)
+    photo = to_network(test_time_photo(subject.rgb, subject.mask, model.backdrop)).to(device)
     return model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
 
 

@@ -1,4 +1,4 @@
-"""Turn the closed point clouds of test_model.py into coloured meshes."""
+"""Turn the closed point clouds of test_model.py into colored meshes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save_path", type=Path, required=True, help="folder of the results of test_model.py")
     parser.add_argument("--save_name", required=True, help="name of the run in that folder")
     parser.add_argument("--depth", type=int, default=10, choices=DEPTHS, metavar="4-13", help="of the octree")
-    parser.add_argument("--format", default="obj", choices=FORMATS, help="of the meshes; all carry colours")
+    parser.add_argument("--format", default="obj", choices=FORMATS, help="of the meshes; all carry colors")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="clouds side by side")
     parser.add_argument("--overwrite", action="store_true", help="do finished ones again")
     args = parser.parse_args(argv)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.scans import body_of
-from utils.metrics.distances import Surface
-from utils.metrics.mesh import Mesh
-from utils.metrics.protocols import measure_strict
+from evaluation.distances import Surface
+from evaluation.measured_mesh import Mesh
+from evaluation.protocols import measure_strict
 
 
 def strict(faces: int) -> Callable[[], None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.sample import PHOTO
-from datasets.people import Photo
-from datasets.sources import person_sources
+from datasets.people.person import Photo
+from datasets.people.person_sources import person_sources
 
 
 def joints() -> Callable[[], None]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets.openpose import OpenPoseFile
-from datasets.people import Photo
-from datasets.preprocess import SquareCanvas, canvas_coordinates
+from datasets.people.openpose import OpenPoseFile
+from datasets.people.person import Photo
+from datasets.people.square_canvas import SquareCanvas, canvas_coordinates
 from geometry.similarity import PartPoses, pose_parts
 
 PHOTO = Path(__file__).parents[1] / "samples" / "synthetic_200001.jpg"

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.render_stages import depth_and_color, scan_of_size, shaded_views
 from datasets.rendering.scan import Scan
-from datasets.rendering.stages import depth_and_colour, scan_of_size, shaded_views
 
 BODY = Path(__file__).parents[1] / "tests" / "data" / "render_mesh.ply"
 SIZE = 2048
@@ -22,11 +22,11 @@ def body_of(faces: int) -> Scan:
 
 
 def depth_of_scan(faces: int) -> Callable[[], None]:
-    """Front and back depth and colour of a scan in memory."""
+    """Front and back depth and color of a scan in memory."""
     scan = body_of(faces)
 
     def work() -> None:
-        depth_and_colour(scan, SIZE)
+        depth_and_color(scan, SIZE)
 
     return work
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from benchmarks import sample
+from benchmarks.render_stages import depth_and_color
 from benchmarks.scans import body_of
-from datasets.people import Photo, find_person
-from datasets.rendering.stages import depth_and_colour
-from datasets.sources import person_sources
+from datasets.people.person import Photo, find_person
+from datasets.people.person_sources import person_sources
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
 from geometry.normals import normals_from_depth
 from geometry.parts import KINDS, indices_of
@@ -28,7 +28,7 @@ CLOUD_POINTS = 2_000_000
 
 def _true_result(size: int) -> Digitized:
     """What a perfect network would say of a body that fills the canvas as people do."""
-    files = depth_and_colour(body_of(110_000), size)[:2]
+    files = depth_and_color(body_of(110_000), size)[:2]
     stored = [torch.from_numpy(decode_network(values, size))[None, None] for values in files]
     person = stored[0] > 0
     front, back = (torch.where(person, d, b) for d, b in zip(stored, (FRONT_BACKGROUND, BACK_BACKGROUND), strict=True))

@@ -8,9 +8,9 @@ from contextlib import nullcontext
 import torch
 
 from benchmarks import sample
+from benchmarks.render_stages import depth_and_color
 from benchmarks.scans import body_of
-from datasets.rendering.stages import depth_and_colour
-from datasets.training_pairs import Sample
+from datasets.pairs.training_pairs import Sample
 from geometry.depth import decode_network
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
@@ -21,7 +21,7 @@ from utils.config import build_config
 
 def _batch() -> Sample:
     """A rendered body with somebody's joints: what a step costs depends on the size alone."""
-    files = depth_and_colour(body_of(110_000), sample.CANVAS)[:2]
+    files = depth_and_color(body_of(110_000), sample.CANVAS)[:2]
     depth = torch.stack([torch.from_numpy(decode_network(values, sample.CANVAS)) for values in files])
     poses = sample.poses()
     return Sample.stack(

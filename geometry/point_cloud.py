@@ -1,4 +1,4 @@
-"""Front and back depth maps as one cloud of coloured, oriented points (SPEC 9).
+"""Front and back depth maps as one cloud of colored, oriented points (SPEC 9).
 
 The two maps are lifted once (`lift_sides`); the cloud of the maps (`sides_cloud`) and the closed one that a surface is
 reconstructed from (geometry.side_gap) are both read off that.
@@ -25,7 +25,7 @@ STEEP_SLOPE = 8.0
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Points with a colour and the direction out of the body; world frame: X right, Y up, Z towards the viewer."""
+    """Points with a color and the direction out of the body; world frame: X right, Y up, Z towards the viewer."""
 
     points: np.ndarray  # (N, 3) float64 [world units]
     normals: np.ndarray  # (N, 3) float32, unit length, outwards
@@ -175,7 +175,7 @@ def _tangent(points: np.ndarray, distance: np.ndarray, present: np.ndarray, axis
 
 
 def sides_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
-    """The pixels of both maps as points, front first, each with the photo's colour (SPEC 9).
+    """The pixels of both maps as points, front first, each with the photo's color (SPEC 9).
 
     Args:
         rgb: (R, R, 3) uint8, the photo on the canvas of the maps.

@@ -17,7 +17,7 @@ from geometry.camera import Camera
 from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
 
 COLOR_INSET_AT_2048 = 3
-"""The rim's own pixels mix the person with the background, so a side takes its colours from this far inside [px]."""
+"""The rim's own pixels mix the person with the background, so a side takes its colors from this far inside [px]."""
 OUTLINE_SIGMA_AT_2048 = 2.0
 """Blur [px] under which the stairs of the silhouette's edge become its direction."""
 FLYING_COSINE = 0.2
@@ -161,7 +161,7 @@ def _cubic(
 
 
 def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8: the photo, where pixels near the rim take the colour of the nearest pixel well inside it."""
+    """(h, w, 3) uint8: the photo, where pixels near the rim take the color of the nearest pixel well inside it."""
     inner = _eroded(sides.silhouette, scaled_count(COLOR_INSET_AT_2048, sides.size))
     colors = rgb[sides.window.slices]
     if not inner.any():

@@ -1,4 +1,4 @@
-"""Oriented points to one closed, coloured mesh: screened Poisson reconstruction. Only home of Open3D."""
+"""Oriented points to one closed, colored mesh: screened Poisson reconstruction. Only home of Open3D."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPARSEST_LEVELS = 2.0
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles with colours; in the frame of the cloud."""
+    """Triangles with colors; in the frame of the cloud."""
 
     vertices: np.ndarray  # (V, 3) float64
     faces: np.ndarray  # (F, 3) int32, counter-clockwise seen from outside

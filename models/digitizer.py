@@ -122,7 +122,7 @@ class Digitizer(nn.Module):
         coarse_normals: network (B, 3, r, r) -> (B, 6, r, r).
         coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
         refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
-        backdrop: what the photo must show where nobody is (datasets.preprocess.cut_out).
+        backdrop: what the photo must show where nobody is (datasets.people.square_canvas.cut_out).
         masked: whether the refined depth gets the networks' backgrounds where the refined mask says nobody is.
     """
 
@@ -148,7 +148,7 @@ class Digitizer(nn.Module):
     def shrink(self, photo: Tensor) -> Tensor:
         """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8.
 
-        A photo thinned to that middle, (B, 3, 2 r, 2 r), gives the same (datasets.augmentation.thinned).
+        A photo thinned to that middle, (B, 3, 2 r, 2 r), gives the same (datasets.pairs.augmentation.thinned).
         """
         size = self.canvas // COARSE_STRIDE
         return F.interpolate(photo, size=(size, size), mode="bilinear", align_corners=False)

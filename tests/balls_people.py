@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.pair_files import Pair, PairImages, write_images, write_joints
+from datasets.pairs.pair_files import Pair, PairImages, write_images, write_joints
 from geometry.camera import Camera
 from geometry.depth import encode_pixels, pixels_from_distance
 from geometry.keypoints import INDEX, JOINTS
@@ -58,12 +58,12 @@ def joints_of(place: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def render(place: dict[str, np.ndarray], size: int, rng: np.random.Generator) -> PairImages:
-    """First and last hit of every ray on the balls; colour is the height, lit by the view."""
+    """First and last hit of every ray on the balls; color is the height, lit by the view."""
     rays, centre = Camera(size).rays(), np.array([0, 0, 1.0])
     near, far = np.full((size, size), np.inf), np.full((size, size), -np.inf)
     hue = np.zeros((size, size, 3))
     for start, end, radius in BONES:
-        colour = rng.uniform(60, 255, 3)
+        color = rng.uniform(60, 255, 3)
         for share in np.linspace(0, 1, 6 if start != end else 1):
             ball = (1 - share) * place[start] + share * place[end]
             along = rays @ (ball - centre)
@@ -71,7 +71,7 @@ def render(place: dict[str, np.ndarray], size: int, rng: np.random.Generator) ->
             root = np.sqrt(np.maximum(inside, 0))
             first = (inside > 0) & (along - root < near)
             shade = 0.4 + 0.6 * root / radius
-            hue = np.where(first[..., None], colour * np.minimum(shade, 1)[..., None], hue)
+            hue = np.where(first[..., None], color * np.minimum(shade, 1)[..., None], hue)
             near = np.where(inside > 0, np.minimum(near, along - root), near)
             far = np.where(inside > 0, np.maximum(far, along + root), far)
     hit = np.isfinite(near)

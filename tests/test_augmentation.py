@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets.augmentation import (
+from datasets.pairs.augmentation import (
     Augmentation,
     AugmentationConfig,
     View,
@@ -12,7 +12,7 @@ from datasets.augmentation import (
     thinned,
     view_of,
 )
-from datasets.training_pairs import TrainingPairs, read_lists, usable_pairs
+from datasets.pairs.training_pairs import TrainingPairs, read_lists, usable_pairs
 from geometry.camera import Camera
 from geometry.coarse_grid import coarse_pixels
 from geometry.depth import distance_from_network
@@ -26,7 +26,7 @@ STRONG = AugmentationConfig(
     cut_out=0.5,
     cut_out_error=0.01,
     gamma=0.3,
-    colour_cast=0.1,
+    color_cast=0.1,
     side_light=0.3,
     blur=0.003,
     noise=5.0,

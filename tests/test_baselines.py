@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from benchmarks import baselines
-from datasets.pair_files import read_pair
-from datasets.training_pairs import read_lists
+from datasets.pairs.pair_files import read_pair
+from datasets.pairs.training_pairs import read_lists
 from tests import balls_people
 from utils.files import read_depth_png, write_png
 

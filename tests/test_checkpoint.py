@@ -151,7 +151,7 @@ def test_an_unknown_size_in_the_file_is_named(tmp_path, tiny_digitizer):
 
 
 @pytest.mark.parametrize("backdrop", [[0, 255], [0, 0, 256]])
-def test_a_backdrop_is_a_colour(tmp_path, tiny_digitizer, backdrop):
+def test_a_backdrop_is_a_color(tmp_path, tiny_digitizer, backdrop):
     path = tmp_path / "odd.pt"
     write_checkpoint(path, {**to_dict(TINY), "backdrop": backdrop}, tiny_digitizer.state_dict())
     with pytest.raises(InputError, match=r"odd.pt: model: model.backdrop is .*expected \[red, green, blue\]"):

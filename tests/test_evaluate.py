@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from evaluate import main
+from evaluation.measured_mesh import read_mesh
+from evaluation.pairing import read_split
 from geometry.camera import Camera
 from geometry.depth import decode_network, encode_pixels, pixels_from_distance
 from geometry.normals import normals_from_depth
 from geometry.scan_frame import centre_and_scale, turn
 from utils.errors import InputError
 from utils.files import write_png
-from utils.metrics.mesh import read_mesh
-from utils.metrics.pairs import read_split
 
 CUBE = np.array([[x, y, z] for x in (-0.2, 0.2) for y in (0.0, 1.8) for z in (-0.1, 0.1)])
 QUADS = ((1, 2, 4, 3), (5, 7, 8, 6), (1, 5, 6, 2), (3, 4, 8, 7), (1, 3, 7, 5), (2, 6, 8, 4))

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.image_folder import find_photos
+from datasets.people.photo_folder import find_photos
 from utils.errors import InputError
 from utils.files import atomic_path, read_depth_png, read_photo, write_png
 
 
 @pytest.fixture
-def colours() -> np.ndarray:
+def colors() -> np.ndarray:
     """(40, 60, 3) uint8: four flat corners, so that lossy formats change little and rotation shows."""
     picture = np.zeros((40, 60, 3), np.uint8)
     picture[:20, :30], picture[:20, 30:], picture[20:, :30], picture[20:, 30:] = (
@@ -24,53 +24,53 @@ def colours() -> np.ndarray:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "webp", "tif", "bmp"])
-def test_every_format_gives_the_picture(tmp_path, colours, suffix):
+def test_every_format_gives_the_picture(tmp_path, colors, suffix):
     path = tmp_path / f"photo.{suffix}"
-    Image.fromarray(colours).save(path, **({"quality": 98} if suffix in ("jpg", "jpeg", "webp") else {}))
+    Image.fromarray(colors).save(path, **({"quality": 98} if suffix in ("jpg", "jpeg", "webp") else {}))
     rgb, alpha = read_photo(path)
     assert alpha is None and rgb.dtype == np.uint8
     middle = (slice(5, 15), slice(5, 25))
-    np.testing.assert_allclose(rgb[middle].mean((0, 1)), colours[middle].mean((0, 1)), atol=6)
+    np.testing.assert_allclose(rgb[middle].mean((0, 1)), colors[middle].mean((0, 1)), atol=6)
 
 
-def test_exif_rotation_is_honoured(tmp_path, colours):
-    image = Image.fromarray(colours)
+def test_exif_rotation_is_honoured(tmp_path, colors):
+    image = Image.fromarray(colors)
     exif = image.getexif()
     exif[274] = 6  # shown turned by 90 deg clockwise
     image.save(tmp_path / "turned.jpg", exif=exif, quality=98)
     rgb, _ = read_photo(tmp_path / "turned.jpg")
     assert rgb.shape == (60, 40, 3)
-    np.testing.assert_allclose(rgb[10, 30], colours[10, 10], atol=12)
+    np.testing.assert_allclose(rgb[10, 30], colors[10, 10], atol=12)
 
 
-def test_sixteen_bits_become_eight(tmp_path, colours):
-    deep = colours.astype(np.uint16) * 257
+def test_sixteen_bits_become_eight(tmp_path, colors):
+    deep = colors.astype(np.uint16) * 257
     cv2.imwrite(str(tmp_path / "deep.png"), cv2.cvtColor(deep, cv2.COLOR_RGB2BGR))
     cv2.imwrite(str(tmp_path / "grey.png"), deep[..., 0])
-    np.testing.assert_array_equal(read_photo(tmp_path / "deep.png")[0], colours)
+    np.testing.assert_array_equal(read_photo(tmp_path / "deep.png")[0], colors)
     rgb, _ = read_photo(tmp_path / "grey.png")
-    np.testing.assert_array_equal(rgb, np.repeat(colours[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(rgb, np.repeat(colors[..., :1], 3, axis=2))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK"])
-def test_other_modes_become_colour(tmp_path, colours, mode):
+def test_other_modes_become_color(tmp_path, colors, mode):
     path = tmp_path / ("photo.tif" if mode == "CMYK" else "photo.png")
-    Image.fromarray(colours).convert(mode).save(path)
+    Image.fromarray(colors).convert(mode).save(path)
     rgb, alpha = read_photo(path)
-    assert rgb.shape == colours.shape and alpha is None and rgb.std() > 20
+    assert rgb.shape == colors.shape and alpha is None and rgb.std() > 20
 
 
 @pytest.mark.parametrize("sixteen", [False, True])
-def test_alpha_counts_only_when_it_says_something(tmp_path, colours, sixteen):
+def test_alpha_counts_only_when_it_says_something(tmp_path, colors, sixteen):
     alpha = np.full((40, 60), 255, np.uint8)
-    picture = np.dstack([colours[..., ::-1], alpha])
+    picture = np.dstack([colors[..., ::-1], alpha])
     depth = (np.uint16, 257) if sixteen else (np.uint8, 1)
     cv2.imwrite(str(tmp_path / "solid.png"), picture.astype(depth[0]) * depth[1])
     assert read_photo(tmp_path / "solid.png")[1] is None
     picture[:, 20:, 3] = 0
     cv2.imwrite(str(tmp_path / "cut.png"), picture.astype(depth[0]) * depth[1])
     rgb, alpha = read_photo(tmp_path / "cut.png")
-    np.testing.assert_array_equal(rgb, colours)
+    np.testing.assert_array_equal(rgb, colors)
     np.testing.assert_array_equal(alpha, picture[..., 3])
 
 
@@ -119,9 +119,9 @@ def test_depth_files_are_sixteen_bit_grey(tmp_path):
     values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
     write_png(tmp_path / "depth.png", values)
     np.testing.assert_array_equal(read_depth_png(tmp_path / "depth.png"), values)
-    write_png(tmp_path / "colour.png", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(InputError, match="colour.png: uint8 .*expected a 16-bit"):
-        read_depth_png(tmp_path / "colour.png")
+    write_png(tmp_path / "color.png", np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="color.png: uint8 .*expected a 16-bit"):
+        read_depth_png(tmp_path / "color.png")
     with pytest.raises(InputError, match="none.png: cannot be read"):
         read_depth_png(tmp_path / "none.png")
 

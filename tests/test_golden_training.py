@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.training_pairs import Sample
+from datasets.pairs.training_pairs import Sample
 from losses.objective import depth_terms
 from losses.terms import LossWeights
 from models.build import load_digitizer

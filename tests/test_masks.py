@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import requests
 
-from datasets.masks import GivenMask, has_given_mask, mask_path, read_mask
-from datasets.people import MaskError, ModelUnavailableError, Photo, check_mask
-from datasets.rembg_masks import REMBG_MODELS, RembgMask
+from datasets.people.given_mask import GivenMask, has_given_mask, mask_path, read_mask
+from datasets.people.person import MaskError, ModelUnavailableError, Photo, check_mask
+from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
 from utils.files import write_png
@@ -41,7 +41,7 @@ def test_mask_file(tmp_path, value):
 
 
 def test_cut_out_as_mask_file(tmp_path):
-    """A file with transparency means its alpha, whatever its colours are."""
+    """A file with transparency means its alpha, whatever its colors are."""
     rgba = np.full((100, 100, 4), 200, np.uint8)
     rgba[..., 3] = block()
     write_png(tmp_path / "anna_mask.png", rgba)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets.people.person.mediapipe import onnx_networks as bundled
 
-from datasets.matting import cut_from_flat, flat_colour, grab_cut, guided_filter, large_components
-from datasets.mediapipe import networks as bundled
-from datasets.mediapipe.joints import CORRECTIONS, POSE_POINT, joints_from_pose, one_hand_each
-from datasets.mediapipe.landmarks import Hand, Pose, _refined, hand_region
-from datasets.mediapipe.networks import INPUT_SIDE, Networks
-from datasets.mediapipe.people import ANCHORS, Detection, _is_new, decode, person_region
-from datasets.mediapipe.regions import Pyramid, Region
-from datasets.people import ModelUnavailableError
+from datasets.people.matting import cut_from_flat, flat_color, grab_cut, guided_filter, large_components
+from datasets.people.mediapipe.joints import CORRECTIONS, POSE_POINT, joints_from_pose, one_hand_each
+from datasets.people.mediapipe.landmarks import Hand, Pose, _refined, hand_region
+from datasets.people.mediapipe.onnx_networks import INPUT_SIDE, Networks
+from datasets.people.mediapipe.person_boxes import ANCHORS, Detection, _is_new, decode, person_region
+from datasets.people.mediapipe.regions import Pyramid, Region
+from datasets.people.person import ModelUnavailableError
 from geometry.keypoints import FINGERS, INDEX
 
 STORED = Path(__file__).parent / "data" / "mediapipe_outputs.npz"
@@ -70,7 +70,7 @@ def test_a_changed_missing_or_unlisted_network_is_refused(tmp_path):
 def test_onnxruntime_does_not_phone_home(tmp_path):
     """Left alone, importing it writes a device id into the cache folder; the detector runs without leaving a file."""
     code = (
-        "import numpy as np; from datasets.mediapipe.networks import Networks;"
+        "import numpy as np; from datasets.people.mediapipe.onnx_networks import Networks;"
         "Networks().run('hand_recrop', np.zeros((256, 256, 3)))"
     )
     environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
@@ -97,7 +97,7 @@ def test_a_region_turns_its_picture_upright():
 @pytest.mark.parametrize("angle", [0.0, 0.6, -2.5])
 @pytest.mark.parametrize("side", [64, 150, 260])
 def test_a_crop_shows_what_lies_at_its_points(size, angle, side):
-    """In a photo whose colour is the position, each pixel of a crop has the colour of the place it looks at."""
+    """In a photo whose color is the position, each pixel of a crop has the color of the place it looks at."""
     height, width = size
     y, x = (np.mgrid[:height, :width] + 0.5) * 255 / max(size)
     photo = np.stack([x, y, 0 * x], axis=-1)
@@ -236,18 +236,18 @@ def test_guided_filter_solves_its_equations():
     generator = np.random.default_rng(0)
     rgb = generator.integers(0, 255, (40, 50, 3), dtype=np.uint8)
     values = disc(50, 15)[:40].astype(np.float32)
-    colour = rgb / 255.0
+    color = rgb / 255.0
 
     def mean(image):
         return cv2.boxFilter(image.astype(np.float64), -1, (13, 13))
 
-    matrix = np.stack([mean(colour[..., i] * colour[..., j]) for i in range(3) for j in range(3)], axis=-1)
-    mu = mean(colour)
+    matrix = np.stack([mean(color[..., i] * color[..., j]) for i in range(3) for j in range(3)], axis=-1)
+    mu = mean(color)
     matrix = matrix.reshape(40, 50, 3, 3) - mu[..., :, None] * mu[..., None, :] + 1e-4 * np.eye(3)
-    right = mean(colour * values[..., None]) - mu * mean(values)[..., None]
+    right = mean(color * values[..., None]) - mu * mean(values)[..., None]
     slope = np.linalg.solve(matrix, right[..., None])[..., 0]
     offset = mean(values) - (slope * mu).sum(-1)
-    expected = (mean(slope) * colour).sum(-1) + mean(offset)
+    expected = (mean(slope) * color).sum(-1) + mean(offset)
     np.testing.assert_allclose(guided_filter(rgb, values), expected, atol=1e-3)
 
 
@@ -278,16 +278,16 @@ def test_small_pieces_are_dropped():
     assert not large_components(np.zeros((9, 9), bool)).any()
 
 
-def test_a_cut_out_on_one_colour_keeps_its_exact_outline():
+def test_a_cut_out_on_one_color_keeps_its_exact_outline():
     truth = disc()
     rgb = np.where(truth[..., None], 200, 30).astype(np.uint8).repeat(3, axis=2)
-    rgb[75:85, 60:70] = 30  # a fold of the background's colour, inside
+    rgb[75:85, 60:70] = 30  # a fold of the background's color, inside
     rgb[60:64, 95:99] = 33
     coarse = np.zeros((160, 160), np.float32)
     coarse[45:115, 45:115] = 1.0
 
-    colour = flat_colour(rgb)
-    assert colour.tolist() == [30, 30, 30]
-    np.testing.assert_array_equal(cut_from_flat(rgb, colour, coarse), truth)
+    color = flat_color(rgb)
+    assert color.tolist() == [30, 30, 30]
+    np.testing.assert_array_equal(cut_from_flat(rgb, color, coarse), truth)
     rgb[0, 5] = 99
-    assert flat_colour(rgb) is None
+    assert flat_color(rgb) is None

@@ -11,11 +11,11 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from datasets.rendering.appearance import PlainColour, TextureColour
-from datasets.rendering.mesh_file import Mesh, read_mesh, read_texture
+from datasets.rendering.appearance import PlainColor, TextureColor
 from datasets.rendering.scan import Scan
+from datasets.rendering.scan_file import Mesh, read_mesh, read_texture
+from datasets.rendering.scan_renderer import ScanRenderer
 from datasets.rendering.shading import random_lighting
-from datasets.rendering.view import ScanRenderer
 from utils.errors import InputError
 
 SQUARE = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\n"
@@ -40,7 +40,7 @@ def write_texture(folder: Path) -> np.ndarray:
 
 
 def render(mesh: Mesh) -> np.ndarray:
-    """(256, 256, 3) unlit front colours."""
+    """(256, 256, 3) unlit front colors."""
     scan = Scan("a", mesh.vertices, mesh.faces, mesh.appearance, None, None)
     return ScanRenderer(scan, ambient_rays=0).view(256, 0, random_lighting(np.random.default_rng(0))).color_front
 
@@ -87,8 +87,8 @@ def test_texture_repeats_outside_its_square():
     picture[:, 2:] = 200
     uv = np.tile(np.float32([[1.25, 0.5]]), (1, 3, 1))
     middle = np.full((1, 3), 1 / 3)
-    outside = TextureColour(picture, uv).albedo(np.zeros(1, int), middle)
-    inside = TextureColour(picture, uv - np.float32([1, 0])).albedo(np.zeros(1, int), middle)
+    outside = TextureColor(picture, uv).albedo(np.zeros(1, int), middle)
+    inside = TextureColor(picture, uv - np.float32([1, 0])).albedo(np.zeros(1, int), middle)
     np.testing.assert_allclose(outside, inside, atol=1e-6)
 
 
@@ -111,17 +111,17 @@ def test_several_materials(tmp_path: Path):
     assert rgb[1, 2] == pytest.approx(50 / 255)
 
 
-def test_vertex_colours_of_an_obj(tmp_path: Path):
+def test_vertex_colors_of_an_obj(tmp_path: Path):
     text = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 1\nf 1 2 3\n"
     mesh = read_mesh(write(tmp_path, text), size=256)
     np.testing.assert_allclose(mesh.appearance.albedo(np.zeros(1, int), np.array([[0.5, 0.25, 0.25]])),
                                [[0.5, 0.25, 0.25]])  # fmt: skip
 
 
-def test_no_colour_is_grey_and_noted(tmp_path: Path):
+def test_no_color_is_grey_and_noted(tmp_path: Path):
     for text in (SQUARE + "f 1 2 3 4\n", f"mtllib gone.mtl\n{SQUARE}usemtl m\nf 1 2 3 4\n"):
         mesh = read_mesh(write(tmp_path, text), size=256)
-        assert isinstance(mesh.appearance, PlainColour) and "plain grey" in mesh.notes[0]
+        assert isinstance(mesh.appearance, PlainColor) and "plain grey" in mesh.notes[0]
 
 
 def test_triangles_at_nan_are_left_out(tmp_path: Path):
@@ -176,10 +176,10 @@ def test_texture_name_differs_in_case_or_slashes(tmp_path: Path):
     write_texture(tmp_path / "Maps")
     (tmp_path / "Maps/tex.png").rename(tmp_path / "Maps/TEX.PNG")
     mesh = read_mesh(write(tmp_path, TEXTURED, "newmtl m\nmap_Kd -s 1 1 1 Maps\\tex.png\n"), size=256)
-    assert isinstance(mesh.appearance, TextureColour)
+    assert isinstance(mesh.appearance, TextureColor)
 
 
-def test_ply_with_and_without_colours(tmp_path: Path):
+def test_ply_with_and_without_colors(tmp_path: Path):
     mesh = o3d.geometry.TriangleMesh.create_box()
     o3d.io.write_triangle_mesh(str(tmp_path / "plain.ply"), mesh)
     mesh.vertex_colors = o3d.utility.Vector3dVector(np.tile([1.0, 0, 0], (8, 1)))
@@ -246,7 +246,7 @@ def test_glb_shows_what_the_obj_shows(tmp_path: Path):
     np.testing.assert_array_equal(render(mesh), render(read_mesh(write(tmp_path, TEXTURED, MTL), size=256)))
 
 
-def test_glb_colours_are_linear(tmp_path: Path):
+def test_glb_colors_are_linear(tmp_path: Path):
     write_glb(tmp_path / "base.glb", {"baseColorFactor": [0.2140, 1, 0, 1]}, None)
     write_glb(tmp_path / "vertex.glb", {}, None, np.tile([0.2140, 1, 0], (4, 1)))
     for name in ("base", "vertex"):

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from geometry.camera import HALF_TANGENT
-from geometry.depth import network_from_distance
-from utils.metrics.bootstrap import bootstrap_mean
-from utils.metrics.maps import (
+from evaluation.bootstrap import bootstrap_mean
+from evaluation.map_errors import (
     angle_summary,
     depth_errors_mm,
     depth_summary,
@@ -16,6 +14,8 @@ from utils.metrics.maps import (
     shift_aligned,
     silhouette_iou,
 )
+from geometry.camera import HALF_TANGENT
+from geometry.depth import network_from_distance
 
 
 def stored(*vector: float) -> list[float]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from evaluation.measured_mesh import read_mesh
 from geometry.surface import Mesh as Surface
 from utils.errors import InputError
 from utils.mesh_files import write_mesh
-from utils.metrics.mesh import read_mesh
 
 PYRAMID = "v 0 0 0\nv 1 0 0\nv 1 0 1\nv 0 0 1\nv .5 1 .5\n"
 VERTICES = np.array([[0, 0, 0], [1, 0, 0], [1, 0, 1], [0, 0, 1], [0.5, 1, 0.5]])
@@ -25,7 +25,7 @@ FACES = [[0, 1, 2], [0, 2, 3], [0, 4, 1]]
         + "usemtl skin\nf 1/1 2/1 \\\n 3/1 4/1\nf 1 5 2\n",
         PYRAMID.replace("\n", "\r\n") + "f 1 2 3 4\r\nf 1 5 2\r\n",
     ],
-    ids=["triangles", "quad", "negative", "slashes", "colours", "windows"],
+    ids=["triangles", "quad", "negative", "slashes", "colors", "windows"],
 )
 def test_obj_spellings(tmp_path, text):
     (tmp_path / "a.obj").write_bytes(text.encode())

@@ -5,10 +5,11 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from utils.metrics.alignment import Similarity, depth_shift, procrustes, similarity_alignment, vertex_icp
-from utils.metrics.distances import Surface, nearest_on_triangles
-from utils.metrics.mesh import Mesh
-from utils.metrics.protocols import (
+from evaluation.alignment import Similarity, depth_shift, procrustes, similarity_alignment, vertex_icp
+from evaluation.distances import Surface, nearest_on_triangles
+from evaluation.measured_mesh import Mesh
+from evaluation.mesh_views import vertex_normals
+from evaluation.protocols import (
     check_plausible,
     measure_icon,
     measure_sith,
@@ -16,9 +17,8 @@ from utils.metrics.protocols import (
     normal_error,
     signed_volume,
 )
-from utils.metrics.sampling import sample_surface
-from utils.metrics.views import vertex_normals
-from utils.metrics.visible import visible_part
+from evaluation.sampling import sample_surface
+from evaluation.visible_part import visible_part
 
 ALIGNMENTS = ("raw", "depth-aligned", "similarity-aligned")
 
@@ -256,7 +256,7 @@ def test_icon_p2s_runs_from_the_scan_to_the_prediction():
 def test_normal_error_of_a_flipped_disc_and_of_nobody():
     """A 1 x 1 m wall seen from 0 and 180 deg covers a quarter of the 2 m view; edge-on it is empty.
 
-    Its colour is (.5, .5, 1) from the front and (.5, .5, 0) from behind; flipped the other way round: a squared
+    Its color is (.5, .5, 1) from the front and (.5, .5, 0) from behind; flipped the other way round: a squared
     difference of 1 over a quarter of the pixels of two views.
     """
     corners = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]])

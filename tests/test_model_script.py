@@ -9,7 +9,7 @@ import pytest
 
 import test_model
 import test_poisson
-from datasets.openpose import write_keypoints
+from datasets.people.openpose import write_keypoints
 from geometry.keypoints import Keypoints
 from tests.conftest import DATA, TINY
 from utils.checkpoint import write_checkpoint

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.openpose import OpenPoseFile, keypoint_path, openpose_json, read_people, write_keypoints
-from datasets.people import KeypointFileError, NoPersonError, Photo
+from datasets.people.openpose import OpenPoseFile, keypoint_path, openpose_json, read_people, write_keypoints
+from datasets.people.person import KeypointFileError, NoPersonError, Photo
 from geometry.keypoints import INDEX, Keypoints
 
 

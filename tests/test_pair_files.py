@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.pair_files import (
+from datasets.pairs.pair_files import (
     Pair,
     PairImages,
     find_pairs,
@@ -27,9 +27,9 @@ from utils.errors import InputError
 
 def images(size: int = 8) -> PairImages:
     rng = np.random.default_rng(0)
-    colours = (rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(3))
+    colors = (rng.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(3))
     depths = (rng.integers(0, 65536, (size, size), dtype=np.uint16) for _ in range(2))
-    return PairImages(*colours, *depths)
+    return PairImages(*colors, *depths)
 
 
 def write_pair(root: Path, pair: Pair) -> PairImages:

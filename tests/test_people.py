@@ -9,11 +9,11 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from datasets.masks import GivenMask
-from datasets.mediapipe.detector import MediaPipeDetector
-from datasets.mediapipe.mask import MediaPipeMask
-from datasets.openpose import OpenPoseFile, keypoint_path, write_keypoints
-from datasets.people import (
+from datasets.people.given_mask import GivenMask
+from datasets.people.mediapipe.detector import MediaPipeDetector
+from datasets.people.mediapipe.person_mask import MediaPipeMask
+from datasets.people.openpose import OpenPoseFile, keypoint_path, write_keypoints
+from datasets.people.person import (
     FoundKeypoints,
     FoundMask,
     KeypointFileError,
@@ -25,9 +25,9 @@ from datasets.people import (
     choose_person,
     find_person,
 )
-from datasets.rembg_masks import REMBG_MODELS, RembgMask
-from datasets.rtmw import RtmwKeypoints, weights_folder
-from datasets.sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
+from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
+from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
+from datasets.people.rtmw import RtmwKeypoints, weights_folder
 from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
 from tests.standing_person import keypoints, person
 from utils.errors import InputError

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.mediapipe.detector import MediaPipeDetector
-from datasets.openpose import keypoint_path, read_people
-from datasets.people import NoPersonError, Person, PersonCutOffError, Photo, find_person
-from datasets.sources import PersonSources, person_sources
+from datasets.people.mediapipe.detector import MediaPipeDetector
+from datasets.people.openpose import keypoint_path, read_people
+from datasets.people.person import NoPersonError, Person, PersonCutOffError, Photo, find_person
+from datasets.people.person_sources import PersonSources, person_sources
 from geometry.keypoints import FINGERS, INDEX, Keypoints
 from tests.standing_person import swapped
 

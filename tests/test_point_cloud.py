@@ -26,7 +26,7 @@ BALL_CENTRE, BALL_RADIUS = np.array([0.1, -0.05, 0.1]), 0.15
 
 @pytest.fixture(scope="module")
 def ball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Front and back network depth of a ball with the networks' backgrounds, and a photo of random colours."""
+    """Front and back network depth of a ball with the networks' backgrounds, and a photo of random colors."""
     rays = Camera(SIZE).rays()
     along = (BALL_CENTRE - CENTRE) @ rays.reshape(-1, 3).T
     gap = along**2 - ((BALL_CENTRE - CENTRE) ** 2).sum() + BALL_RADIUS**2
@@ -59,7 +59,7 @@ def test_points_equal_the_golden_cloud():
     np.testing.assert_allclose(points_of_camera[: present.sum()], golden["xyz"], rtol=0, atol=1e-12)
 
 
-def test_points_project_onto_their_pixels_with_their_colours(ball):
+def test_points_project_onto_their_pixels_with_their_colors(ball):
     front, back, rgb = ball
     cloud = sides_cloud(lift_sides(front, back), rgb)
 
@@ -182,7 +182,7 @@ def test_closed_cloud_keeps_a_smooth_body(ball):
     assert 0.999 * whole < len(closed_cloud(sides, rgb)) <= whole
 
 
-def test_side_colours_come_from_inside_the_silhouette(ball):
+def test_side_colors_come_from_inside_the_silhouette(ball):
     front, back, _ = ball
     sides = lift_sides(front, back)
     rgb = np.full((SIZE, SIZE, 3), 200, np.uint8)
@@ -274,7 +274,7 @@ def test_ascii_cloud_is_read(tmp_path):
         (ASCII_HEADER + ASCII_ROWS.replace("0.5", "nan"), "1 of 2 points are not finite"),
         (ASCII_HEADER.replace("vertex 2", "vertex 0"), "no points"),
         (ASCII_HEADER.replace("property float nx\n", ""), "without nx"),
-        (ASCII_HEADER.replace("uchar", "float"), "colours of type f4"),
+        (ASCII_HEADER.replace("uchar", "float"), "colors of type f4"),
         (ASCII_HEADER.replace("ascii", "base64"), "format base64"),
         (ASCII_HEADER.replace("ascii", "binary_little_endian") + "short", "0 vertices, expected the 2"),
     ],

@@ -8,10 +8,12 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from datasets.rendering.appearance import FaceColour, PlainColour
-from datasets.rendering.frame import stand_in_frame, turned
-from datasets.rendering.mesh_file import read_mesh
+from benchmarks.render_stages import depth_and_color, scan_of_size
+from datasets.rendering.appearance import FaceColor, PlainColor
 from datasets.rendering.scan import Scan
+from datasets.rendering.scan_file import read_mesh
+from datasets.rendering.scan_placement import stand_in_frame, turned
+from datasets.rendering.scan_renderer import ScanRenderer, encode_distance, project_scan_joints
 from datasets.rendering.shading import (
     COSINE_BANDS,
     Lighting,
@@ -22,9 +24,7 @@ from datasets.rendering.shading import (
     random_lighting,
     srgb_from_linear,
 )
-from datasets.rendering.stages import depth_and_colour, scan_of_size
 from datasets.rendering.tracer import Tracer
-from datasets.rendering.view import ScanRenderer, encode_distance, project_scan_joints
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network
 from utils.errors import InputError
@@ -46,7 +46,7 @@ def tracer(body: Scan) -> Tracer:
 def sphere(radius: float, centre: tuple[float, float, float] = (0, 0, 0), resolution: int = 200) -> Scan:
     mesh = o3d.geometry.TriangleMesh.create_sphere(radius, resolution)
     faces = np.asarray(mesh.triangles).astype(np.int64)
-    return Scan("sphere", np.asarray(mesh.vertices) + centre, faces, PlainColour((0.5, 0.5, 0.5)), None, None)
+    return Scan("sphere", np.asarray(mesh.vertices) + centre, faces, PlainColor((0.5, 0.5, 0.5)), None, None)
 
 
 @pytest.mark.parametrize(("name", "yaw", "size"), [("yaw-30_res256", -30, 256), ("yaw0_res512", 0, 512)])
@@ -59,9 +59,9 @@ def test_depth_files_equal_the_published_ones(tracer: Tracer, name: str, yaw: fl
 
 
 @pytest.mark.parametrize(("name", "yaw", "size"), [("yaw-30_res256", -30, 256), ("yaw0_res512", 0, 512)])
-def test_colours_are_the_published_ones(body: Scan, tracer: Tracer, name: str, yaw: float, size: int):
-    """Flat colours are equal when truncated as published; interpolated ones lie within 2 grey levels in the mean."""
-    flat = FaceColour(body.appearance.rgb[body.faces].mean(1) / 255)
+def test_colors_are_the_published_ones(body: Scan, tracer: Tracer, name: str, yaw: float, size: int):
+    """Flat colors are equal when truncated as published; interpolated ones lie within 2 grey levels in the mean."""
+    flat = FaceColor(body.appearance.rgb[body.faces].mean(1) / 255)
     view = tracer.trace(Camera(size), yaw)
     with np.load(DATA / f"render_{name}.npz") as golden:
         for side, hits in (("front", view.front), ("back", view.back)):
@@ -131,7 +131,7 @@ def test_frame_scale_shrinks_person_and_joints():
 
 
 def test_surface_without_area_is_refused():
-    flat = Scan("flat", np.zeros((3, 3)), np.array([[0, 1, 2]]), PlainColour((1, 1, 1)), None, None)
+    flat = Scan("flat", np.zeros((3, 3)), np.array([[0, 1, 2]]), PlainColor((1, 1, 1)), None, None)
     with pytest.raises(InputError, match="no area"):
         stand_in_frame(flat)
 
@@ -224,7 +224,7 @@ def test_mesh_too_deep_for_the_files_is_named():
     """A cube on its edge reaches nearer to the camera than a depth file can say."""
     box = o3d.geometry.TriangleMesh.create_box()
     faces = np.asarray(box.triangles).astype(np.int64)
-    renderer = ScanRenderer(Scan("cube", np.asarray(box.vertices), faces, PlainColour((1, 1, 1)), None, None))
+    renderer = ScanRenderer(Scan("cube", np.asarray(box.vertices), faces, PlainColor((1, 1, 1)), None, None))
     lighting = random_lighting(np.random.default_rng(0))
     assert renderer.view(128, 0, lighting).depth_front.any()
     with pytest.raises(InputError, match="too deep"):
@@ -234,7 +234,7 @@ def test_mesh_too_deep_for_the_files_is_named():
 def test_benchmark_scan_is_the_same_body_with_more_triangles(body: Scan):
     fine = scan_of_size(DATA / "render_mesh.ply", 200_000)
     assert abs(len(fine.faces) - 200_000) <= 3
-    near, far, *_ = depth_and_colour(fine, 128)
+    near, far, *_ = depth_and_color(fine, 128)
     view = Tracer(body.vertices, body.faces).trace(Camera(128))
     assert (np.abs(near.astype(int) - encode_distance(view, view.front)) > 1).sum() <= 2
     assert (np.abs(far.astype(int) - encode_distance(view, view.back)) > 1).sum() <= 2

@@ -14,12 +14,12 @@ import pytest
 import torch
 
 import render
-from datasets.openpose import write_keypoints
-from datasets.pair_files import Pair, find_pairs, read_joints, read_list, read_pair
+from datasets.pairs.pair_files import Pair, find_pairs, read_joints, read_list, read_pair
+from datasets.people.openpose import write_keypoints
 from datasets.rendering.numpy_pickle import read_numpy_pickle
 from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
-from datasets.rendering.sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
-from datasets.rendering.subject import SubjectRenderer
+from datasets.rendering.scan_sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
+from datasets.rendering.subject_renderer import SubjectRenderer
 from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
 from utils.errors import InputError
 

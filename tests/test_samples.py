@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import test_model
-from datasets.openpose import OpenPoseFile
-from datasets.people import Photo, find_person
-from datasets.sources import person_sources
+from datasets.people.openpose import OpenPoseFile
+from datasets.people.person import Photo, find_person
+from datasets.people.person_sources import person_sources
+from evaluation.measured_mesh import read_mesh
+from evaluation.visible_part import visible_part
 from geometry.camera import Camera
 from utils.files import read_depth_png
-from utils.metrics.mesh import read_mesh
-from utils.metrics.visible import visible_part
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = sorted((ROOT / "samples").glob("*.jpg"))

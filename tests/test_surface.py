@@ -1,4 +1,4 @@
-"""Clouds become one closed, coloured mesh, and its files can be read by others."""
+"""Clouds become one closed, colored mesh, and its files can be read by others."""
 
 import json
 import struct
@@ -40,7 +40,7 @@ def to_open3d(mesh) -> open3d.geometry.TriangleMesh:
     )
 
 
-def test_ball_is_closed_round_coloured_and_faces_outwards(ball_mesh):
+def test_ball_is_closed_round_colored_and_faces_outwards(ball_mesh):
     radii = np.linalg.norm(ball_mesh.vertices, axis=1)
     assert abs(radii - RADIUS).max() < 0.01 * RADIUS
     assert to_open3d(ball_mesh).is_edge_manifold(allow_boundary_edges=False)
@@ -93,14 +93,14 @@ def test_mesh_files_are_read_by_open3d(ball_mesh, suffix, tmp_path):
         np.testing.assert_allclose(corners, written[ball_mesh.faces], atol=1e-4)
 
 
-def test_obj_lines_carry_colours(ball_mesh, tmp_path):
+def test_obj_lines_carry_colors(ball_mesh, tmp_path):
     write_mesh(tmp_path / "ball.obj", ball_mesh)
     first = (tmp_path / "ball.obj").read_text().splitlines()[0].split()
     assert first[0] == "v" and len(first) == 7
     np.testing.assert_allclose(np.array(first[4:], float) * 255, ball_mesh.colors[0], atol=0.1)
 
 
-def test_glb_holds_the_mesh_with_linear_colours(ball_mesh, tmp_path):
+def test_glb_holds_the_mesh_with_linear_colors(ball_mesh, tmp_path):
     path = tmp_path / "ball.glb"
     grey = ball_mesh.__class__(
         ball_mesh.vertices, ball_mesh.faces, ball_mesh.normals, np.full_like(ball_mesh.colors, 188)

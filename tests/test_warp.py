@@ -119,7 +119,7 @@ def test_fusion_in_footprints_equals_fusion_on_whole_canvases(poses):
     assert not fused[~covered.expand(-1, 6, -1, -1)].any()
 
 
-def test_fusing_one_colour_gives_that_colour(poses):
+def test_fusing_one_color_gives_that_color(poses):
     parts = {k.name: torch.full((1, len(indices_of(k)), 6, *k.crop_on(SIZE)), 0.7) for k in KINDS}
     fused, covered = fuse_parts(parts, poses.canvas_from_part, poses.part_from_canvas, SIZE)
     torch.testing.assert_close(fused[covered.expand(-1, 6, -1, -1)], torch.tensor(0.7).expand(6 * int(covered.sum())))

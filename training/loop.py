@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from datasets.augmentation import Augmentation
-from datasets.training_pairs import Sample, TrainingPairs, read_lists, refuse_above_limit, usable_pairs
+from datasets.pairs.augmentation import Augmentation
+from datasets.pairs.training_pairs import Sample, TrainingPairs, read_lists, refuse_above_limit, usable_pairs
 from models.build import build_digitizer
 from models.fast import accelerate
 from training import ranks

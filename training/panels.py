@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.training_pairs import Sample
+from datasets.pairs.training_pairs import Sample
 from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS
 from losses.targets import both_normals
@@ -18,9 +18,9 @@ from training.validation import Prediction
 TILE = 224
 """Side of one picture [px]."""
 ANGLE_SHOWN = 60.0
-"""Normal error at the end of the colour scale [deg]."""
+"""Normal error at the end of the color scale [deg]."""
 DEPTH_SHOWN = 0.15
-"""Depth error at the end of the colour scale [network units], about 80 mm."""
+"""Depth error at the end of the color scale [network units], about 80 mm."""
 CAPTIONS = (
     "photo / mask", "coarse normals", "fused normals", "true normals", "error, red 60 deg",
     "depth", "true depth", "error, red 80 mm",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from datasets.augmentation import AugmentationConfig
+from datasets.pairs.augmentation import AugmentationConfig
 from losses.terms import LossWeights
 from models.build import ModelConfig
 

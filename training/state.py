@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from datasets.pair_files import Pair
+from datasets.pairs.pair_files import Pair
 from models.build import load_weights
 from models.digitizer import Digitizer
 from models.widening import widened
@@ -28,7 +28,7 @@ class Progress:
     """Numbers that a run carries from step to step.
 
     There is no state of a random generator among them: every draw is a pure function of the seed, the epoch and the
-    sample (training.order, datasets.training_pairs).
+    sample (training.order, datasets.pairs.training_pairs).
     """
 
     step: int = 0  # of the optimiser, done

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from datasets.training_pairs import Sample
+from datasets.pairs.training_pairs import Sample
 from geometry.coarse_grid import COARSE_STRIDE, coarse_of
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window, person_window

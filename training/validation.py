@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from datasets.training_pairs import Sample, TrainingPairs
+from datasets.pairs.training_pairs import Sample, TrainingPairs
+from evaluation.map_errors import depth_errors_mm, normal_angles, person_height, silhouette_iou
 from geometry.coarse_grid import COARSE_STRIDE, coarse_of
 from losses.objective import depth_terms
 from losses.targets import both_normals
@@ -20,7 +21,6 @@ from training import ranks
 from training.signals import prepare_worker
 from training.steps import guide_terms, poses_of, window_of
 from utils.distributed import share
-from utils.metrics.maps import depth_errors_mm, normal_angles, person_height, silhouette_iou
 
 SIDES = ("front", "back")
 

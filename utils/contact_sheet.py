@@ -66,7 +66,7 @@ def contact_sheet(data: SheetInput, title: str) -> np.ndarray:
         "cut-out": cut_out[crop],
         "normals front": normals[0][crop],
         "normals back": normals[1][crop],
-        "coloured cloud": _splat(data.cloud, 0, crop, shaded=False),
+        "colored cloud": _splat(data.cloud, 0, crop, shaded=False),
         "depth front, shaded": _shaded_side(data, "front")[crop],
         "depth back, shaded": _shaded_side(data, "back")[crop],
     }

@@ -98,8 +98,8 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     return image
 
 
-def _read_16_bit_colour(path: Path) -> np.ndarray | None:
-    """A 16-bit colour file as 8-bit RGB or RGBA (PIL keeps only 8 bits of some of them); None for any other file."""
+def _read_16_bit_color(path: Path) -> np.ndarray | None:
+    """A 16-bit color file as 8-bit RGB or RGBA (PIL keeps only 8 bits of some of them); None for any other file."""
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if values is None or values.dtype != np.uint16 or values.ndim != 3:
         return None
@@ -108,7 +108,7 @@ def _read_16_bit_colour(path: Path) -> np.ndarray | None:
 
 
 def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read a photo as it is displayed: EXIF rotation honoured, 8 or 16 bit, grey, palette or colour.
+    """Read a photo as it is displayed: EXIF rotation honoured, 8 or 16 bit, grey, palette or color.
 
     Returns:
         (H, W, 3) uint8 RGB, and (H, W) uint8 alpha: None where the file has none or it is the same everywhere.
@@ -120,7 +120,7 @@ def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with Image.open(path) as opened:
             opened.load()
-            deep = _read_16_bit_colour(path) if path.suffix.lower() in (".png", ".tif", ".tiff") else None
+            deep = _read_16_bit_color(path) if path.suffix.lower() in (".png", ".tif", ".tiff") else None
             image = Image.fromarray(deep) if deep is not None else _to_8_bit(opened)
             if deep is not None:
                 image.getexif().update(opened.getexif())

@@ -1,4 +1,4 @@
-"""Coloured meshes as OBJ, PLY and binary glTF (GLB) files."""
+"""Colored meshes as OBJ, PLY and binary glTF (GLB) files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES_AT_A_TIME = 100_000
 
 
 def write_mesh(path: Path | str, mesh: Mesh) -> None:
-    """Write a mesh with its vertex colours (PLY and GLB: and normals) atomically, in the format of the suffix.
+    """Write a mesh with its vertex colors (PLY and GLB: and normals) atomically, in the format of the suffix.
 
     Raises:
         ValueError: the suffix is not one of `WRITERS`.
@@ -41,7 +41,7 @@ def _write_ply(file: BinaryIO, mesh: Mesh) -> None:
 
 
 def _write_obj(file: BinaryIO, mesh: Mesh) -> None:
-    """Vertices as `v x y z r g b` with colours in [0, 1]; normals would add a third to the file."""
+    """Vertices as `v x y z r g b` with colors in [0, 1]; normals would add a third to the file."""
     vertices = np.concatenate([mesh.vertices, mesh.colors / 255.0], axis=1)
     for line, rows in (("v %.7f %.7f %.7f %.4f %.4f %.4f\n", vertices), ("f %d %d %d\n", mesh.faces + 1)):
         for start in range(0, len(rows), LINES_AT_A_TIME):
@@ -50,7 +50,7 @@ def _write_obj(file: BinaryIO, mesh: Mesh) -> None:
 
 
 def _write_glb(file: BinaryIO, mesh: Mesh) -> None:
-    """glTF 2.0 with a matt material; colours are converted from sRGB to linear, as it demands."""
+    """glTF 2.0 with a matt material; colors are converted from sRGB to linear, as it demands."""
     parts = list(_gltf_arrays(mesh))
     views, accessors, offset = [], [], 0
     for view, (data, kind, component, target, normalized) in enumerate(parts):
@@ -83,7 +83,7 @@ def _write_glb(file: BinaryIO, mesh: Mesh) -> None:
 
 
 def _gltf_arrays(mesh: Mesh) -> Iterator[tuple[np.ndarray, str, int, int, bool]]:
-    """(values, type, component type, buffer target, normalized) of positions, normals, colours and indices.
+    """(values, type, component type, buffer target, normalized) of positions, normals, colors and indices.
 
     Every array's size is a multiple of 4 bytes, as the chunk's parts must be aligned.
     """

@@ -1,4 +1,4 @@
-"""Wavefront OBJ and MTL: triangles, quads and polygons, negative indices, texture coordinates, colours, materials."""
+"""Wavefront OBJ and MTL: triangles, quads and polygons, negative indices, texture coordinates, colors, materials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from utils.errors import InputError
 
 @dataclass(frozen=True)
 class Material:
-    """What an MTL file says about a surface's colour."""
+    """What an MTL file says about a surface's color."""
 
     rgb: tuple[float, float, float] = (0.7, 0.7, 0.7)  # Kd
     texture: Path | None = None  # map_Kd
@@ -24,7 +24,7 @@ class ObjMesh:
     """An OBJ file, polygons cut into triangles."""
 
     vertices: np.ndarray  # (V, 3) float64
-    rgb: np.ndarray | None  # (V, 3) float64 colours of the vertices in [0, 1], if the file has them
+    rgb: np.ndarray | None  # (V, 3) float64 colors of the vertices in [0, 1], if the file has them
     faces: np.ndarray  # (F, 3) int64
     uv: np.ndarray | None  # (F, 3, 2) float32, NaN where a triangle has none; None when no triangle has any
     material: np.ndarray  # (F,) int64 index into `materials`
@@ -167,7 +167,7 @@ def _after_keyword(line: bytes) -> str:
 
 
 def read_mtl(path: Path) -> dict[str, Material]:
-    """Read the colours of a material library; none when the file is missing."""
+    """Read the colors of a material library; none when the file is missing."""
     materials: dict[str, Material] = {}
     if not path.is_file():
         return materials

@@ -1,4 +1,4 @@
-"""Coloured, oriented point clouds as binary PLY files."""
+"""Colored, oriented point clouds as binary PLY files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_cloud(path: Path | str, cloud: PointCloud) -> None:
 
 
 def read_cloud(path: Path | str) -> PointCloud:
-    """Read a cloud with normals and 8-bit colours, binary or ASCII; further properties and elements are ignored.
+    """Read a cloud with normals and 8-bit colors, binary or ASCII; further properties and elements are ignored.
 
     Raises:
         InputError: the file is missing, not a PLY, truncated, lacks a property, is empty, or holds a value that is
@@ -91,9 +91,9 @@ def _read_header(path: Path | str, file: BinaryIO) -> tuple[str, int, np.dtype]:
     kinds = {name: NUMPY_OF_PLY[kind] for kind, name in properties}
     missing = [name for name in POSITION + NORMAL + COLOR if name not in kinds]
     if missing:
-        raise InputError(f"{path}: vertices without {' '.join(missing)}, expected points with normals and colours")
+        raise InputError(f"{path}: vertices without {' '.join(missing)}, expected points with normals and colors")
     if {kinds[name] for name in COLOR} != {"u1"}:
-        raise InputError(f"{path}: colours of type {kinds['red']}, expected uchar")
+        raise InputError(f"{path}: colors of type {kinds['red']}, expected uchar")
     if vertex[2] == "0":
         raise InputError(f"{path}: no points, expected a point cloud")
     return encoding, int(vertex[2]), np.dtype([(name, BYTE_ORDERS[encoding] + kind) for name, kind in kinds.items()])

@@ -1,1 +1,1 @@
-"""From a coloured mesh of a person to training pairs."""
+"""From a colored mesh of a person to training pairs."""

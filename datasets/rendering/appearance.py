@@ -1,4 +1,4 @@
-"""Colours of surfaces: plain, per vertex, per face, from a texture, or one of these per material."""
+"""Colors of surfaces: plain, per vertex, per face, from a texture, or one of these per material."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ REMAP_WIDTH = 4096
 
 
 @dataclass(frozen=True)
-class PlainColour:
-    """The same colour everywhere."""
+class PlainColor:
+    """The same color everywhere."""
 
     rgb: tuple[float, float, float]  # sRGB in [0, 1]
 
@@ -25,8 +25,8 @@ class PlainColour:
 
 
 @dataclass(frozen=True)
-class VertexColour:
-    """Colours of the corners, interpolated."""
+class VertexColor:
+    """Colors of the corners, interpolated."""
 
     faces: np.ndarray  # (F, 3) int64
     rgb: np.ndarray  # (V, 3) uint8 or float sRGB; floats in [0, 1]
@@ -38,8 +38,8 @@ class VertexColour:
 
 
 @dataclass(frozen=True)
-class FaceColour:
-    """One colour per triangle."""
+class FaceColor:
+    """One color per triangle."""
 
     rgb: np.ndarray  # (F, 3) float sRGB in [0, 1]
 
@@ -48,7 +48,7 @@ class FaceColour:
 
 
 @dataclass(frozen=True)
-class TextureColour:
+class TextureColor:
     """A picture wrapped around the mesh, bilinear between its pixels, repeated outside [0, 1]."""
 
     picture: np.ndarray  # (h, w, 3) uint8 sRGB, row 0 on top, which is v = 1
@@ -66,7 +66,7 @@ class TextureColour:
 
 
 def _sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(N, 3) uint8 colours of a picture at (x, y) [px, pixel centres at whole numbers], wrapped around."""
+    """(N, 3) uint8 colors of a picture at (x, y) [px, pixel centres at whole numbers], wrapped around."""
     rows = -(-len(x) // REMAP_WIDTH)
     maps = np.zeros((2, rows * REMAP_WIDTH), dtype=np.float32)
     maps[0, : len(x)], maps[1, : len(x)] = x, y
@@ -76,7 +76,7 @@ def _sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class MaterialColour:
+class MaterialColor:
     """Several materials on one mesh."""
 
     material: np.ndarray  # (F,) index into `materials`

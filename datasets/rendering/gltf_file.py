@@ -1,4 +1,4 @@
-"""glTF 2.0, binary or text: triangles with a base colour, a base colour texture or vertex colours.
+"""glTF 2.0, binary or text: triangles with a base color, a base color texture or vertex colors.
 
 Animation, skins, sparse and compressed accessors are not read: a scan has none of them.
 """
@@ -30,7 +30,7 @@ class GltfPart:
     vertices: np.ndarray  # (V, 3) float64
     faces: np.ndarray  # (F, 3) int64
     uv: np.ndarray | None  # (F, 3, 2) float32, v upwards
-    rgb: np.ndarray | None  # (V, 3) float64 linear colours of the vertices in [0, 1]
+    rgb: np.ndarray | None  # (V, 3) float64 linear colors of the vertices in [0, 1]
     base_rgb: np.ndarray  # (3,) float64 linear
     texture: np.ndarray | None  # (h, w, 3) uint8 sRGB
 

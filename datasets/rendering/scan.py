@@ -1,4 +1,4 @@
-"""What the renderer takes: a coloured mesh of one person, wherever it came from."""
+"""What the renderer takes: a colored mesh of one person, wherever it came from."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 
 class Appearance(Protocol):
-    """The colour of a surface, evaluated where rays hit it."""
+    """The color of a surface, evaluated where rays hit it."""
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-        """Unlit colour at points on the mesh.
+        """Unlit color at points on the mesh.
 
         Args:
             faces: (N,) int64 index of the triangle of each point.

@@ -12,7 +12,7 @@ import numpy as np
 import open3d as o3d
 import scipy.sparse as sp
 
-from datasets.synthetic.mesh import edges_of, neighbour_mean, vertex_normals
+from datasets.synthetic.mesh_editing import edges_of, neighbour_mean, vertex_normals
 
 OVER_RELAXATION = 1.6
 """Jacobi steps on a triangle mesh stay stable below 2."""

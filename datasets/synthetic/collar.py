@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.mesh import edges_of, vertex_normals
+from datasets.synthetic.mesh_editing import edges_of, vertex_normals
 from datasets.synthetic.wardrobe import Part
 
 PROFILES = {

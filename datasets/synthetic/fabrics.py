@@ -1,4 +1,4 @@
-"""Procedural fabrics: colour as a function of where a point was before the person was posed."""
+"""Procedural fabrics: color as a function of where a point was before the person was posed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WARDROBE = {
         "#f0efec", "#dcdad5", "#1a1a1c", "#2b2b2d", "#4a4a4c", "#5a3f2c", "#3b2a20", "#7b5b3e", "#2a3550", "#8a2f2f",
     ),
 }  # fmt: skip
-"""Colours that clothes really have: mostly muted, a few warm."""
+"""Colors that clothes really have: mostly muted, a few warm."""
 PATTERNS = {"plain": 0.52, "stripes": 0.13, "print": 0.17, "check": 0.08, "melange": 0.10}
 OUTER_PATTERNS = {"plain": 0.8, "check": 0.08, "melange": 0.12}
 
@@ -40,10 +40,10 @@ def srgb(code: str) -> np.ndarray:
     return np.array([int(code[k : k + 2], 16) for k in (1, 3, 5)]) / 255
 
 
-def sample_colour(palette: str, rng: np.random.Generator) -> np.ndarray:
-    """(3,) a colour of the wardrobe, slightly off."""
-    colour = srgb(str(rng.choice(WARDROBE[palette])))
-    return np.clip(colour * rng.uniform(0.88, 1.1) + rng.normal(0, 0.012, 3), 0.03, 0.95)
+def sample_color(palette: str, rng: np.random.Generator) -> np.ndarray:
+    """(3,) a color of the wardrobe, slightly off."""
+    color = srgb(str(rng.choice(WARDROBE[palette])))
+    return np.clip(color * rng.uniform(0.88, 1.1) + rng.normal(0, 0.012, 3), 0.03, 0.95)
 
 
 def choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
@@ -57,11 +57,11 @@ class Fabric:
     """What a garment looks like."""
 
     pattern: str
-    colours: np.ndarray  # (3, 3) sRGB: ground, second, third
+    colors: np.ndarray  # (3, 3) sRGB: ground, second, third
     period: float  # of stripes and checks [m for a 1.7 m person]
-    duty: float  # share of the second colour
+    duty: float  # share of the second color
     seed: int
-    belt: np.ndarray | None = None  # (3,) colour of a belt at the waist
+    belt: np.ndarray | None = None  # (3,) color of a belt at the waist
     buttons: bool = False  # a placket with buttons down the front
 
 
@@ -72,7 +72,7 @@ def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
         pattern = choose(rng, {"denim": 0.45, "plain": 0.45, "melange": 0.06, "check": 0.04})
         palette = "denim" if pattern == "denim" else "bottom"
         if rng.random() < 0.3:
-            belt = sample_colour("shoe", rng) * 0.7
+            belt = sample_color("shoe", rng) * 0.7
     elif kind in ("skirt", "leggings"):
         pattern = choose(rng, {"plain": 0.7, "check": 0.12, "stripes": 0.06, "dots": 0.12})
         palette = "bottom" if rng.random() < 0.7 else "plain"
@@ -83,12 +83,12 @@ def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
             pattern, palette = "denim", "denim"
     else:
         pattern, palette = choose(rng, PATTERNS), "plain"
-    colours = np.stack([sample_colour(palette, rng), sample_colour("plain", rng), sample_colour("plain", rng)])
+    colors = np.stack([sample_color(palette, rng), sample_color("plain", rng), sample_color("plain", rng)])
     if pattern in ("check", "melange"):
-        colours[1] = np.clip(colours[0] * rng.uniform(0.5, 0.8) + rng.uniform(0, 0.15), 0, 1)
+        colors[1] = np.clip(colors[0] * rng.uniform(0.5, 0.8) + rng.uniform(0, 0.15), 0, 1)
     return Fabric(
         pattern,
-        colours,
+        colors,
         rng.uniform(0.015, 0.07),
         rng.uniform(0.2, 0.55),
         int(rng.integers(2**31)),
@@ -153,7 +153,7 @@ def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.nd
     return np.clip(dark, 0, 0.7)
 
 
-def fabric_colour(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.ndarray:
+def fabric_color(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.ndarray:
     """(N, 3) sRGB of points on a garment.
 
     Args:
@@ -161,54 +161,54 @@ def fabric_colour(kind: str, fabric: Fabric, chart: Chart, edge: np.ndarray, mar
     """
     p = chart.position / marks.unit
     along, around = _wraps(chart, marks)
-    ground, second, third = fabric.colours
-    colour = np.repeat(ground[None], len(p), 0)
+    ground, second, third = fabric.colors
+    color = np.repeat(ground[None], len(p), 0)
     period = fabric.period
     if fabric.pattern == "stripes":
-        colour = np.where(_bands(along, period, fabric.duty)[:, None], second, colour)
+        color = np.where(_bands(along, period, fabric.duty)[:, None], second, color)
     elif fabric.pattern == "check":
         weave = 0.5 * _bands(along, period, 0.5) + 0.5 * _bands(around, period, 0.5)
-        colour = ground + (second - ground) * weave[:, None]
+        color = ground + (second - ground) * weave[:, None]
         thin = _bands(along + period / 4, period, 0.07) | _bands(around + period / 4, period, 0.07)
-        colour = np.where(thin[:, None], third, colour)
+        color = np.where(thin[:, None], third, color)
     elif fabric.pattern == "dots":
         i, j = np.mod(along / period, 1) - 0.5, np.mod(around / period, 1) - 0.5
-        colour = np.where((i * i + j * j < 0.05)[:, None], second, colour)
+        color = np.where((i * i + j * j < 0.05)[:, None], second, color)
     elif fabric.pattern == "print":
-        colour = np.where(_print(chart, marks, fabric)[:, None], second, colour)
+        color = np.where(_print(chart, marks, fabric)[:, None], second, color)
     elif fabric.pattern == "melange":
         speckle = np.clip(0.35 + 0.25 * fractal_noise(p, (900, 400, 900), fabric.seed, 2), 0, 1)
-        colour = ground + (second - ground) * speckle[:, None]
+        color = ground + (second - ground) * speckle[:, None]
     shade = 0.02 * fractal_noise(p, 9.0, fabric.seed + 1, 3) + 0.018 * noise(p, 420.0, fabric.seed + 2)
     if fabric.pattern == "denim":
         twill = noise(np.stack([p[:, 0] + 0.6 * p[:, 1], p[:, 1], p[:, 2]], 1), (700, 250, 700), fabric.seed + 3)
         worn = np.exp(-(((chart.leg_along - 0.3) / 0.22) ** 2)) * np.clip((chart.z - marks.hip[2]) / 0.08, 0, 1)
         shade = shade + 0.025 * twill + 0.3 * fabric.duty * worn * chart.leg
     shade = shade - _seams(kind, chart, edge, marks)
-    colour = colour * (1 + shade)[:, None]
+    color = color * (1 + shade)[:, None]
     if fabric.buttons:
         u, front = marks.unit, (chart.z > marks.hip[2]) & (chart.arm < 0.3)
         fold = np.exp(-(((np.abs(chart.x) - 0.017 * u) / (0.0015 * u)) ** 2)) * front
         spot = np.hypot(chart.x / u, np.mod(along, 0.085) - 0.04) < 0.0055
-        colour = np.where((spot & front)[:, None], 0.25 * colour + 0.75 * third, colour * (1 - 0.3 * fold)[:, None])
+        color = np.where((spot & front)[:, None], 0.25 * color + 0.75 * third, color * (1 - 0.3 * fold)[:, None])
     if fabric.belt is not None:
         at_waist = (edge < 0.034 * marks.unit) & (chart.y > marks.hip[1] + 0.02 * marks.unit)
-        colour = np.where(at_waist[:, None], fabric.belt * (1 + 0.05 * noise(p, 60.0, fabric.seed))[:, None], colour)
+        color = np.where(at_waist[:, None], fabric.belt * (1 + 0.05 * noise(p, 60.0, fabric.seed))[:, None], color)
         buckle = at_waist & (np.abs(chart.x) < 0.022 * marks.unit) & (chart.z > marks.hip[2]) & (edge > 0.006)
-        colour = np.where(buckle[:, None], np.array([0.62, 0.6, 0.55]), colour)
-    return np.clip(colour, 0, 1)
+        color = np.where(buckle[:, None], np.array([0.62, 0.6, 0.55]), color)
+    return np.clip(color, 0, 1)
 
 
-def shoe_colour(kind: str, colours: np.ndarray, chart: Chart, height: np.ndarray, unit: float) -> np.ndarray:
-    """(N, 3) sRGB of a shoe; `height` above the top of its sole [m], colours: (3, 3) upper, sole, laces."""
+def shoe_color(kind: str, colors: np.ndarray, chart: Chart, height: np.ndarray, unit: float) -> np.ndarray:
+    """(N, 3) sRGB of a shoe; `height` above the top of its sole [m], colors: (3, 3) upper, sole, laces."""
     p = chart.position / unit
-    upper, sole, accent = colours
-    colour = np.repeat(upper[None], len(p), 0)
+    upper, sole, accent = colors
+    color = np.repeat(upper[None], len(p), 0)
     if kind == "sneaker":
         foot_z = p[:, 2]
         laces = (np.abs(np.abs(p[:, 0]) - 0.235) < 0.03) & (height / unit > 0.05) & (foot_z > 0.05)
-        colour = np.where((laces & _bands(foot_z, 0.013, 0.45))[:, None], accent, colour)
-        colour = np.where((height / unit < 0.004)[:, None], sole, colour)
+        color = np.where((laces & _bands(foot_z, 0.013, 0.45))[:, None], accent, color)
+        color = np.where((height / unit < 0.004)[:, None], sole, color)
     else:
-        colour = np.where((height / unit < -0.004)[:, None], sole * 0.4, colour)
-    return np.clip(colour * (1 + 0.03 * fractal_noise(p, 50.0, 5, 2))[:, None], 0, 1)
+        color = np.where((height / unit < -0.004)[:, None], sole * 0.4, color)
+    return np.clip(color * (1 + 0.03 * fractal_noise(p, 50.0, 5, 2))[:, None], 0, 1)

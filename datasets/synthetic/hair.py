@@ -9,7 +9,7 @@ import numpy as np
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Landmarks
 from datasets.synthetic.fabrics import choose
-from datasets.synthetic.mesh import clip_where_negative, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean, smooth, vertex_normals
 from datasets.synthetic.noise import noise
 from datasets.synthetic.shoes import ball
 from datasets.synthetic.surfaces import skinned, surface

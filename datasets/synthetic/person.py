@@ -1,4 +1,4 @@
-"""One seed, one person: body, pose, clothes, shoes, hair, colours."""
+"""One seed, one person: body, pose, clothes, shoes, hair, colors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datasets.synthetic.body import BodyModel, PosedBody, RestBody, load_body_mo
 from datasets.synthetic.chart import Chart, Landmarks, chart_body
 from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.collar import make_collar
-from datasets.synthetic.fabrics import Fabric, fabric_colour, sample_colour, sample_fabric, shoe_colour
+from datasets.synthetic.fabrics import Fabric, fabric_color, sample_color, sample_fabric, shoe_color
 from datasets.synthetic.garments import Garment, sample_outfit
 from datasets.synthetic.hair import HairStyle, make_hair, sample_hair, scalp_field
 from datasets.synthetic.hidden import poking, without_faces
-from datasets.synthetic.mesh import vertex_normals
+from datasets.synthetic.mesh_editing import vertex_normals
 from datasets.synthetic.poses import sample_pose
 from datasets.synthetic.shoes import LOW_SHAFT, ShoeStyle, make_shaft, make_shoe, sample_shoes
-from datasets.synthetic.skin import Complexion, eye_colour, hair_colour, sample_complexion, skin_colour
+from datasets.synthetic.skin import Complexion, eye_color, hair_color, sample_complexion, skin_color
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part, drape, with_lining
 
@@ -35,7 +35,7 @@ ARM_CLEARANCE = 0.022
 
 @dataclass(frozen=True)
 class Look:
-    """Everything that colours a person."""
+    """Everything that colors a person."""
 
     marks: Landmarks
     complexion: Complexion
@@ -45,7 +45,7 @@ class Look:
 
 
 class PersonAppearance:
-    """Colours evaluated where rays hit, from what the surface was before the pose: no texture, any resolution."""
+    """Colors evaluated where rays hit, from what the surface was before the pose: no texture, any resolution."""
 
     def __init__(self, parts: list[Part], look: Look) -> None:
         self._kinds = [part.kind for part in parts]
@@ -63,24 +63,24 @@ class PersonAppearance:
         """See datasets.rendering.scan.Appearance."""
         corners = self._faces[faces]
         rows = sum(self._rows[corners[:, k]] * barycentric[:, k : k + 1] for k in range(3))
-        colour = np.zeros((len(faces), 3), dtype=np.float32)
+        color = np.zeros((len(faces), 3), dtype=np.float32)
         part = self._part[faces]
         for index in np.unique(part):
             here = part == index
-            colour[here] = self._colour(self._kinds[index], Chart(rows[here, :-1]), rows[here, -1])
-        return np.clip(colour, 0, 1)
+            color[here] = self._color(self._kinds[index], Chart(rows[here, :-1]), rows[here, -1])
+        return np.clip(color, 0, 1)
 
-    def _colour(self, kind: str, chart: Chart, edge: np.ndarray) -> np.ndarray:
+    def _color(self, kind: str, chart: Chart, edge: np.ndarray) -> np.ndarray:
         look = self._look
         if kind == "skin":
-            return skin_colour(look.complexion, look.hair, chart, edge, look.marks)
+            return skin_color(look.complexion, look.hair, chart, edge, look.marks)
         if kind == "eyes":
-            return eye_colour(look.complexion, chart.position, look.marks)
+            return eye_color(look.complexion, chart.position, look.marks)
         if kind == "hair":
-            return hair_colour(look.complexion, look.hair, chart.position, edge, look.marks)
+            return hair_color(look.complexion, look.hair, chart.position, edge, look.marks)
         if kind in look.fabrics:
-            return fabric_colour(kind, look.fabrics[kind], chart, edge, look.marks)
-        return shoe_colour(kind, look.shoes, chart, edge, look.marks.unit)
+            return fabric_color(kind, look.fabrics[kind], chart, edge, look.marks)
+        return shoe_color(kind, look.shoes, chart, edge, look.marks.unit)
 
 
 def make_person(seed: int) -> Scan:
@@ -104,13 +104,13 @@ def make_person(seed: int) -> Scan:
     kinds = [garment.kind for garment in outfit]
     if feminine and kinds[1:2] == ["skirt"] and rng_look.random() < 0.6:
         fabrics[kinds[0]] = fabrics["skirt"]  # tucked and of one fabric: a dress
-    shoe_colours = np.stack([sample_colour("shoe", rng_look) for _ in range(3)])
+    shoe_colors = np.stack([sample_color("shoe", rng_look) for _ in range(3)])
     seeds = [int(value) for value in rng_clothes.integers(2**31, size=4)]
 
     parts, clothes = _dress(model, rest, posed, chart, marks, outfit, shoes, style, seeds)
     for hair in make_hair(style, model, rest, posed, marks, chart.rows, seeds[3]):
         parts.append(replace(hair, points=clothes.push_out(hair.points, HAIR_OVER_CLOTH * marks.unit)))
-    look = Look(marks, complexion, style, fabrics, shoe_colours)
+    look = Look(marks, complexion, style, fabrics, shoe_colors)
     return _scan(f"synthetic_{seed:06d}", parts, look, posed)
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.mesh import clip_where_negative, loop_subdivide, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth, vertex_normals
 from datasets.synthetic.noise import noise
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part

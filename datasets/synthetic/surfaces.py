@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from datasets.synthetic.body import load_body_model
-from datasets.synthetic.mesh import Patch, loop_subdivide
+from datasets.synthetic.mesh_editing import Patch, loop_subdivide
 
 
 def refined(patch: Patch, rounds: int = 1) -> Patch:

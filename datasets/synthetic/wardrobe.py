@@ -9,7 +9,7 @@ import numpy as np
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Material, Obstacle, Shell, fold_seed, settle
 from datasets.synthetic.garments import Garment
-from datasets.synthetic.mesh import (
+from datasets.synthetic.mesh_editing import (
     Patch,
     clip_where_negative,
     compact,
@@ -31,13 +31,13 @@ WALL_DEPTH = 0.10
 
 @dataclass(frozen=True)
 class Part:
-    """One coloured piece of the person."""
+    """One colored piece of the person."""
 
     kind: str
     points: np.ndarray  # (V, 3) posed
     faces: np.ndarray  # (F, 3)
     rows: np.ndarray  # (V, C) chart rows of the points
-    edge: np.ndarray  # (V,) distance to the garment's nearest edge [m], or what the kind's colour needs
+    edge: np.ndarray  # (V,) distance to the garment's nearest edge [m], or what the kind's color needs
 
 
 def fold_pattern(chart: Chart, marks: Landmarks, seed: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Training pairs: their files and lists, augmentation, backgrounds, and samples for the networks."""

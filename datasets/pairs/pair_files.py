@@ -1,0 +1,254 @@
+"""Where training pairs lie on disk: the official folders, names and list files, written and read (SPEC 2).
+
+Only home of the layout, so that pairs made by the official renderer and by ours mix freely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from geometry.keypoints import Keypoints
+from utils.errors import InputError
+from utils.files import atomic_path, read_depth_png, read_photo, write_png, write_text
+
+FOLDER = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
+SHARE = {"test": 0.1, "val": 0.1}
+"""Of the subjects; the rest trains."""
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Names one training pair: a subject of a set, seen from one side."""
+
+    set_name: str
+    subject: str
+    yaw: float  # [deg] the person is turned about Y
+
+    @property
+    def folder(self) -> str:
+        return f"{self.set_name}_0_y_{self.yaw:g}_x"
+
+    @property
+    def shaded_front(self) -> str:
+        return f"PERS/COLOR/SHADED/{self.folder}/{self.subject}_front.png"
+
+    def color(self, side: str) -> str:
+        """Unlit color; side is "front" or "back"."""
+        return f"PERS/COLOR/NOSHADING/{self.folder}/{self.subject}_{side}.png"
+
+    def depth(self, side: str) -> str:
+        """Depth; side is "front" or "back"."""
+        return f"PERS/DEPTH/{self.folder}/{self.subject}_{side}.png"
+
+    @property
+    def joints(self) -> str:
+        return f"PERS/keypoint/{self.folder}/{self.subject}_front.npy"
+
+    @property
+    def joints_json(self) -> str:
+        """Where owners of the official sets keep what OpenPose found on the render."""
+        return f"PERS/keypoint_json/{self.folder}/{self.subject}_front_keypoints.json"
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The five pictures of the pair."""
+        sides = ("front", "back")
+        return (self.shaded_front, *map(self.color, sides), *map(self.depth, sides))
+
+    @property
+    def list_line(self) -> str:
+        """The pair's line in a list file."""
+        return f"/{self.shaded_front} /{self.color('front')} /{self.depth('front')}"
+
+    @classmethod
+    def from_list_line(cls, line: str) -> Pair:
+        """The pair that a list file's line names.
+
+        Raises:
+            InputError: the line does not name one pair of the official layout.
+        """
+        shaded = Path(line.split()[0]) if line.split() else Path()
+        match = FOLDER.fullmatch(shaded.parent.name)
+        if match and shaded.name.endswith("_front.png"):
+            pair = cls(match["set"], shaded.name.removesuffix("_front.png"), float(match["yaw"]))
+            if line.split() == pair.list_line.split():
+                return pair
+        raise InputError(
+            f"line {line.strip()!r}, expected three paths like {cls('RP', 'rp_someone_posed_001', -30).list_line}"
+        )
+
+
+@dataclass(frozen=True)
+class PairImages:
+    """The five pictures of a pair, size x size each, 0 where nobody is."""
+
+    shaded_front: np.ndarray  # (size, size, 3) uint8 sRGB
+    color_front: np.ndarray  # (size, size, 3) uint8 sRGB, unlit
+    color_back: np.ndarray  # (size, size, 3) uint8 sRGB, unlit, on the front view's pixel grid
+    depth_front: np.ndarray  # (size, size) uint16 file values
+    depth_back: np.ndarray  # (size, size) uint16 file values
+
+
+def write_images(root: Path, pair: Pair, images: PairImages) -> None:
+    """Write the five pictures, each of them whole or not at all."""
+    arrays = (images.shaded_front, images.color_front, images.color_back, images.depth_front, images.depth_back)
+    for path, array in zip(pair.images, arrays, strict=True):
+        write_png(root / path, array)
+
+
+def write_joints(root: Path, pair: Pair, joints: np.ndarray) -> None:
+    """Write (31, 3): x, y [px] and 1, or three zeros for a missing joint."""
+    with atomic_path(root / pair.joints) as temporary:
+        np.save(temporary, joints)
+
+
+def joints_of(keypoints: Keypoints) -> np.ndarray:
+    """Detected joints as they are filed: (31, 3) float64 x, y [px] and 1, or three zeros for a missing joint.
+
+    The file counts from the picture's corner, like the projection of a scan's joints; detectors count from the centre
+    of the first pixel.
+    """
+    rows = np.column_stack([keypoints.xy + 0.5, np.ones(len(keypoints.xy))])
+    return np.where(keypoints.present[:, None], rows, 0.0)
+
+
+def read_joints(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a joint file, ours or an official one: (31, 2 or 3) or its transpose, x and y first.
+
+    Returns:
+        (31, 2) float64 [px from the picture's corner], (31,) bool present. A joint that is not finite or lies exactly
+        at (0, 0) is missing.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected the joints of a render") from None
+    except (ValueError, OSError, EOFError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected an array of 31 joints") from error
+    if array.ndim == 2 and array.shape[0] in (2, 3) and array.shape[1] == 31:
+        array = array.T
+    if array.shape not in ((31, 2), (31, 3)):
+        raise InputError(f"{path}: shape {array.shape}, expected (31, 3) or (3, 31)")
+    xy = array[:, :2]
+    present = np.isfinite(xy).all(1) & (xy != 0).any(1)
+    return np.where(present[:, None], xy, 0.0), present
+
+
+def _same_square(root: Path, paths: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
+    size = None
+    for path, array in zip(paths, arrays, strict=True):
+        size = size or array.shape[0]
+        if array.shape[:2] != (size, size):
+            raise InputError(
+                f"{root / path}: {array.shape[1]} x {array.shape[0]} px, expected a square picture as large as the "
+                f"others of the pair, {size} x {size}"
+            )
+
+
+def read_pair(root: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What training reads of a pair.
+
+    Returns:
+        shaded front (size, size, 3) uint8 sRGB, front and back depth (size, size) uint16 file values.
+
+    Raises:
+        InputError: a file is missing or broken, or the pictures differ in size.
+    """
+    paths = (pair.shaded_front, pair.depth("front"), pair.depth("back"))
+    arrays = (read_photo(root / paths[0])[0], *(read_depth_png(root / path) for path in paths[1:]))
+    _same_square(root, paths, arrays)
+    return arrays
+
+
+def picture_size(path: Path) -> int | None:
+    """Width of a PNG file [px], from its first bytes; None when it is missing or no PNG."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError:
+        return None
+    return int.from_bytes(head[16:20], "big") if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 24 else None
+
+
+def has_images(root: Path, pair: Pair) -> bool:
+    """Whether all five pictures are there."""
+    return all((root / path).is_file() for path in pair.images)
+
+
+def is_complete(root: Path, pair: Pair) -> bool:
+    """Whether pictures and joints are there."""
+    return (root / pair.joints).is_file() and has_images(root, pair)
+
+
+def find_pairs(root: Path, set_name: str) -> list[Pair]:
+    """All complete pairs of a set, in order."""
+    pairs = []
+    for folder in (root / "PERS/COLOR/SHADED").glob("*_0_y_*_x"):
+        match = FOLDER.fullmatch(folder.name)
+        if match and match["set"] == set_name:
+            names = (file.name.removesuffix("_front.png") for file in folder.glob("[!.]*_front.png"))
+            pairs += [Pair(set_name, name, float(match["yaw"])) for name in names]
+    return sorted(pair for pair in pairs if is_complete(root, pair))
+
+
+def _rank(subject: str) -> float:
+    """A number in [0, 1) that depends on the name alone, so that new subjects never move old ones."""
+    return int.from_bytes(hashlib.sha256(subject.encode()).digest()[:6], "big") / 2**48
+
+
+def split_subjects(subjects: Iterable[str]) -> dict[str, str]:
+    """Which subject trains ("train"), validates ("val") and tests ("test"), decided by a hash of its name.
+
+    Of three subjects or more, each share has at least one; one or two all train.
+    """
+    order = sorted(set(subjects), key=_rank)
+    ranks = np.array([_rank(subject) for subject in order])
+    tests, unseen = np.searchsorted(ranks, np.cumsum([SHARE["test"], SHARE["val"]]))
+    if len(order) < 3:
+        tests, unseen = 0, 0
+    else:
+        tests = int(np.clip(tests, 1, len(order) - 2))
+        unseen = int(np.clip(unseen, tests + 1, len(order) - 1))
+    return {name: "test" if k < tests else "val" if k < unseen else "train" for k, name in enumerate(order)}
+
+
+def write_lists(root: Path, set_name: str) -> int:
+    """Write list/{SET}_all.txt and _train, _val, _test from the pairs on disk.
+
+    Returns:
+        The number of pairs listed.
+    """
+    pairs = find_pairs(root, set_name)
+    part = split_subjects(pair.subject for pair in pairs)
+    for share in ("all", "train", "val", "test"):
+        lines = [pair.list_line for pair in pairs if share in ("all", part[pair.subject])]
+        write_text(root / "list" / f"{set_name}_{share}.txt", "".join(f"{line}\n" for line in lines))
+    return len(pairs)
+
+
+def read_list(path: Path) -> list[Pair]:
+    """The pairs of a list file; empty lines are skipped.
+
+    Raises:
+        InputError: the file is missing, empty, or a line does not name a pair.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a list of pairs") from error
+    try:
+        pairs = [Pair.from_list_line(line) for line in lines if line.strip()]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not pairs:
+        raise InputError(f"{path}: no lines, expected a list of pairs")
+    return pairs

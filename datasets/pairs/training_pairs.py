@@ -1,0 +1,200 @@
+"""Rendered pairs as training sees them: a photo, the depth behind it, and where its parts lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets.pairs.augmentation import Augmentation, View, view_of
+from datasets.pairs.pair_files import Pair, read_joints, read_list, read_pair
+from datasets.people.square_canvas import canvas_coordinates, test_time_photo, to_network
+from geometry.keypoints import IncompletePersonError, Keypoints, repair
+from geometry.similarity import pose_parts
+from utils.errors import InputError
+
+BAD_SHARE = 0.01
+"""Training goes on without up to this share of its samples."""
+REPLACEMENTS = 20
+"""How many other samples are tried in the place of one that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training pair, or a batch of them with a leading axis."""
+
+    photo: Tensor  # (3, R, R) RGB in [-1, 1]; R / 4 when thinned for the coarse networks
+    depth: Tensor  # (2, R, R) network depth of front and back, 0 where nobody is; R / 4 when thinned
+    part_from_canvas: Tensor  # (12, 2, 3)
+    canvas_from_part: Tensor  # (12, 2, 3)
+    problems: tuple[str, ...] = ()  # one line for each pair that could not be used and was replaced
+
+    @classmethod
+    def stack(cls, samples: Sequence[Sample]) -> Sample:
+        """A batch; what a DataLoader calls."""
+        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
+        tensors = (torch.stack([getattr(sample, name) for sample in samples]) for name in names)
+        return cls(*tensors, tuple(problem for sample in samples for problem in sample.problems))
+
+    def to(self, device: torch.device) -> Sample:
+        """All tensors on a device, copied without waiting where the memory is pinned."""
+        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+    def pin_memory(self) -> Sample:
+        """In page-locked memory; what a DataLoader calls."""
+        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
+        return replace(self, **{name: getattr(self, name).pin_memory() for name in names})
+
+
+def read_lists(root: Path, names: Sequence[str]) -> list[Pair]:
+    """The pairs of several lists, by name: `list/{name}.txt`.
+
+    Raises:
+        InputError: no list, one that is missing or empty, or a line that names no pair.
+    """
+    if not names:
+        raise InputError("no lists, expected names of files under list/, such as RP_train")
+    return [pair for name in names for pair in read_list(root / "list" / f"{name}.txt")]
+
+
+def _joints_on_canvas(root: Path, pair: Pair, joints: np.ndarray, present: np.ndarray, canvas: int) -> np.ndarray:
+    """(31, 2) [px] with every gap closed."""
+    path = root / pair.joints
+    try:
+        keypoints = Keypoints.from_scores(joints, present.astype(float), str(path))
+        repaired = repair(keypoints).keypoints
+        pose_parts(canvas_coordinates(repaired, canvas))
+    except (IncompletePersonError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
+    return repaired.xy
+
+
+def _picture_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a picture of a training pair") from None
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def check_pair(root: Path, pair: Pair, canvas: int) -> None:
+    """Look at a pair without decoding it: files there, sizes right, joints usable.
+
+    Raises:
+        InputError: names the file and the reason.
+    """
+    for path in (pair.shaded_front, pair.depth("front"), pair.depth("back")):
+        width, height = _picture_size(root / path)
+        if (width, height) != (canvas, canvas):
+            raise InputError(f"{root / path}: {width} x {height} px, expected model.canvas = {canvas}")
+    _joints_on_canvas(root, pair, *read_joints(root / pair.joints), canvas)
+
+
+def usable_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> tuple[list[Pair], list[str]]:
+    """The pairs that `check_pair` accepts, and one line about each of the others.
+
+    Raises:
+        InputError: more than BAD_SHARE of them cannot be used.
+    """
+    good, problems = [], []
+    for pair in pairs:
+        try:
+            check_pair(root, pair, canvas)
+            good.append(pair)
+        except InputError as error:
+            problems.append(str(error))
+    refuse_above_limit(problems, len(pairs))
+    return good, problems
+
+
+def refuse_above_limit(problems: Sequence[str], total: int) -> None:
+    """Raises InputError when more than BAD_SHARE of all samples are bad."""
+    if len(problems) > BAD_SHARE * total:
+        shown = "; ".join(list(problems)[:3])
+        raise InputError(
+            f"{len(problems)} of {total} training samples cannot be used, expected at most {BAD_SHARE:.0%}: {shown}"
+        )
+
+
+class TrainingPairs(Dataset):
+    """Samples by (epoch, position): each a pure function of that and the seed, so that workers hold no state.
+
+    Args:
+        root: data folder in the official layout.
+        pairs: what the lists name.
+        canvas: side of the pictures [px].
+        augmentation: None gives the photo as it would be at test.
+        seed: of the randomness.
+        backdrop: of the model (datasets.people.square_canvas.cut_out).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        pairs: Sequence[Pair],
+        canvas: int,
+        augmentation: Augmentation | None,
+        seed: int,
+        backdrop: tuple[int, ...] = (),
+    ) -> None:
+        self.root = root
+        self.pairs = pairs
+        self.canvas = canvas
+        self.augmentation = augmentation
+        self.seed = seed
+        self.backdrop = backdrop
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """The sample at a position, or one in its place with a line about each that could not be used.
+
+        Raises:
+            InputError: none of the replacements could be used either.
+        """
+        epoch, position = key
+        rng = np.random.default_rng((self.seed, epoch, position))
+        problems: list[str] = []
+        for _ in range(REPLACEMENTS):
+            try:
+                return replace(self._read(self.pairs[position], rng), problems=tuple(problems))
+            except InputError as error:
+                problems.append(str(error))
+                position = int(rng.integers(len(self.pairs)))
+        raise InputError(f"{len(problems)} samples in a row cannot be used, the first: {problems[0]}")
+
+    def _read(self, pair: Pair, rng: np.random.Generator) -> Sample:
+        rgb, *depths = read_pair(self.root, pair)
+        if len(rgb) != self.canvas:
+            raise InputError(f"{self.root / pair.shaded_front}: {len(rgb)} px, expected model.canvas = {self.canvas}")
+        joints = _joints_on_canvas(self.root, pair, *read_joints(self.root / pair.joints), self.canvas)
+        view = view_of(rgb, tuple(depths), joints)
+        if not view.person.any():
+            raise InputError(f"{self.root / pair.depth('front')}: nobody is in the depth map")
+        if self.augmentation:
+            view = self.augmentation(view, rng)
+        else:
+            view = replace(view, rgb=test_time_photo(view.rgb, view.person, self.backdrop))
+        return self._sample(view, pair)
+
+    def _sample(self, view: View, pair: Pair) -> Sample:
+        try:
+            poses = pose_parts(2 * view.joints / self.canvas - 1)
+        except ValueError as error:
+            raise InputError(f"{self.root / pair.joints}: {error}") from error
+        return Sample(
+            to_network(view.rgb)[0],
+            torch.from_numpy(view.depth),
+            torch.from_numpy(poses.part_from_canvas).float(),
+            torch.from_numpy(poses.canvas_from_part).float(),
+        )

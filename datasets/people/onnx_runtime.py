@@ -1,0 +1,29 @@
+"""onnxruntime, imported so that nothing leaves the machine. Only place that imports it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from types import ModuleType
+
+from datasets.people.person import ModelUnavailableError
+
+
+def import_onnxruntime(wanted_by: str) -> ModuleType:
+    """The onnxruntime module.
+
+    Its Linux wheels (1.31) carry a telemetry client that is on by default: it writes a device id into the cache folder
+    when imported, and posts to Microsoft. It is switched off here, unless the user has set the variable.
+
+    Args:
+        wanted_by: the model that needs it, for the message.
+
+    Raises:
+        ModelUnavailableError: it is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # Looked for first, because rembg ends the whole process when it is not there.
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise ModelUnavailableError(f"{wanted_by}: the package onnxruntime is missing: pip install onnxruntime")
+    return importlib.import_module("onnxruntime")

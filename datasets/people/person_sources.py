@@ -1,0 +1,101 @@
+"""The sources of joints and masks by the names that the command line knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datasets.people.given_mask import GivenMask, has_given_mask
+from datasets.people.mediapipe.detector import MediaPipeDetector
+from datasets.people.mediapipe.person_mask import MediaPipeMask
+from datasets.people.openpose import OpenPoseFile, keypoint_path
+from datasets.people.person import FoundKeypoints, FoundMask, KeypointSource, MaskSource, Photo
+from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
+from datasets.people.rtmw import RtmwKeypoints
+from geometry.keypoints import Keypoints
+from utils.errors import InputError
+
+KEYPOINT_CHOICES = ("auto", "file", "mediapipe", "rtmw")
+"""`auto` takes the file beside the photo when there is one, else `mediapipe`; any other is taken at its word."""
+MASK_CHOICES = ("auto", "file", "mediapipe", "mediapipe-skirt", *REMBG_MODELS)
+"""`auto` takes the file beside the photo or its alpha channel when there is one, else `mediapipe`."""
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the detectors are told, whichever of them is used."""
+
+    person: int | None = None  # number from the left of the photo, from 1; None: the largest and most central
+    corrected: bool = True  # move mediapipe's joints to where OpenPose would place them
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)  # of onnxruntime, in order of preference
+    threads: int = 0  # of onnxruntime; 0 lets it choose
+
+
+@dataclass(frozen=True)
+class PersonSources:
+    """A source of joints and one of masks that share what they have in common."""
+
+    keypoints: KeypointSource
+    mask: MaskSource
+
+
+def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceOptions | None = None) -> PersonSources:
+    """The sources that a user names. Nothing is loaded before the first photo that needs it.
+
+    Args:
+        keypoints: one of KEYPOINT_CHOICES.
+        mask: one of MASK_CHOICES.
+
+    Raises:
+        InputError: there is no source of that name, or no such person.
+    """
+    options = options or SourceOptions()
+    if options.person is not None and options.person < 1:
+        raise InputError(f"person {options.person}, expected a number from 1, counted from the left of the photo")
+    detector = MediaPipeDetector(options.person, options.corrected, options.providers, options.threads)
+    return PersonSources(_keypoint_source(keypoints, options, detector), _mask_source(mask, options, detector))
+
+
+def _keypoint_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> KeypointSource:
+    if choice == "auto":
+        return _FileOr(OpenPoseFile(options.person), detector)
+    if choice == "file":
+        return OpenPoseFile(options.person)
+    if choice == "mediapipe":
+        return detector
+    if choice == "rtmw":
+        return RtmwKeypoints(options.person, options.providers)
+    raise InputError(f"keypoints {choice!r}, expected one of {', '.join(KEYPOINT_CHOICES)}")
+
+
+def _mask_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> MaskSource:
+    if choice == "auto":
+        return _GivenOr(GivenMask(), MediaPipeMask(detector))
+    if choice == "file":
+        return GivenMask()
+    if choice in ("mediapipe", "mediapipe-skirt"):
+        return MediaPipeMask(detector, with_skirt=choice == "mediapipe-skirt")
+    if choice in REMBG_MODELS:
+        return RembgMask(choice, options.providers, options.threads)
+    raise InputError(f"mask {choice!r}, expected one of {', '.join(MASK_CHOICES)}")
+
+
+@dataclass(frozen=True)
+class _FileOr:
+    """Joints from the file beside the photo when there is one, else from a detector. A broken file is an error."""
+
+    file: OpenPoseFile
+    detector: KeypointSource
+
+    def keypoints(self, photo: Photo) -> FoundKeypoints:
+        return (self.file if keypoint_path(photo.path).exists() else self.detector).keypoints(photo)
+
+
+@dataclass(frozen=True)
+class _GivenOr:
+    """A mask that is given with the photo when there is one, else a model's. A broken file is an error."""
+
+    given: GivenMask
+    model: MaskSource
+
+    def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
+        return (self.given if has_given_mask(photo) else self.model).mask(photo, keypoints)

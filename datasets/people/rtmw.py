@@ -1,0 +1,79 @@
+"""Joints from RTMW whole-body models through rtmlib, an optional package. Only home of rtmlib."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from datasets.people.onnx_runtime import import_onnxruntime
+from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo, choose_person
+from geometry.keypoints import WHOLEBODY, Keypoints
+
+SEEN = 0.3
+"""RTMW's scores are not probabilities: below this a joint is a guess at its place, which is not used."""
+
+
+def weights_folder() -> Path:
+    """Where rtmlib keeps what it downloads, to put the files there by hand."""
+    torch_home = os.environ.get("TORCH_HOME")
+    if torch_home:
+        return Path(torch_home).expanduser() / "hub" / "checkpoints"
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "rtmlib" / "hub" / "checkpoints"
+
+
+class RtmwKeypoints:
+    """Joints from rtmlib's whole-body model; its weights are downloaded by rtmlib at the first photo, if needed.
+
+    Args:
+        person: number from the left of the photo, from 1; None takes the largest and most central.
+        providers: onnxruntime execution providers; rtmlib knows the CPU and CUDA, and chooses its threads itself.
+    """
+
+    def __init__(self, person: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
+        self.person = person
+        self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
+        self._models: Any = None
+
+    def keypoints(self, photo: Photo) -> FoundKeypoints:
+        """Joints of the person; those with a low score are missing.
+
+        Raises:
+            NoPersonError: nobody is there, or not as many as `person` says.
+            ModelUnavailableError: rtmlib or its weights are not on this machine and could not be fetched.
+        """
+        if self._models is None:
+            self._models = self._open()
+        # rtmlib reads its pictures with OpenCV, so its models were measured on BGR.
+        bgr = cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2BGR)
+        # Asked for both at once, rtmlib takes the whole picture for a person when it finds none.
+        boxes = np.asarray(self._models.det_model(bgr), dtype=np.float64).reshape(-1, 4)
+        if not len(boxes):
+            raise NoPersonError(f"{photo.path.name}: no person found by RTMW")
+        chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
+        xy, score = self._models.pose_model(bgr, bboxes=[boxes[chosen]])
+        joints, score = np.asarray(xy)[0][list(WHOLEBODY)], np.asarray(score)[0][list(WHOLEBODY)]
+        return FoundKeypoints(Keypoints.from_scores(joints, np.where(score >= SEEN, score, 0.0), "rtmw"), warnings)
+
+    def _open(self) -> Any:
+        import_onnxruntime("keypoints rtmw")
+        if importlib.util.find_spec("rtmlib") is None:
+            raise ModelUnavailableError("keypoints rtmw: the package rtmlib is missing: pip install rtmlib")
+        import rtmlib
+
+        try:
+            return rtmlib.Wholebody(mode="performance", to_openpose=False, backend="onnxruntime", device=self.device)
+        # OSError: no network. BadZipFile, UnboundLocalError, ValueError: a broken download. Otherwise onnxruntime's own
+        # classes, which derive from Exception only: a truncated file.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelUnavailableError(
+                f"keypoints rtmw: rtmlib could not open its weights ({type(error).__name__}: {reason}): connect to the"
+                f" network, or put the files into {weights_folder()}"
+            ) from error

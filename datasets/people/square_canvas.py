@@ -1,0 +1,92 @@
+"""From a photo of any size to what the networks see, the same way at training and at test (SPEC 3 and 8)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as adjust
+
+from geometry.keypoints import Keypoints
+
+TEST_DIMMING = 0.85
+"""Brightness, contrast and saturation at test: the middle of training's range [0.7, 1.0]."""
+
+
+class SquareCanvas:
+    """One change of coordinates for photo, mask and joints: pad to a square, then resize to the canvas (SPEC 3).
+
+    Args:
+        height, width: of the photo [px].
+        size: side of the canvas [px].
+    """
+
+    def __init__(self, height: int, width: int, size: int) -> None:
+        self.size = size
+        self.side = max(height, width)
+        self.top, self.left = (self.side - height) // 2, (self.side - width) // 2
+        self.height, self.width = height, width
+
+    def image(self, pixels: np.ndarray, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
+        """(height, width[, 3]) uint8 -> (size, size[, 3]): replicated borders, the smaller half first."""
+        bottom, right = self.side - self.height - self.top, self.side - self.width - self.left
+        square = cv2.copyMakeBorder(pixels, self.top, bottom, self.left, right, cv2.BORDER_REPLICATE)
+        if self.side == self.size:
+            return square
+        return cv2.resize(square, (self.size, self.size), interpolation=interpolation)
+
+    def mask(self, person: np.ndarray) -> np.ndarray:
+        """(height, width) bool -> (size, size) bool; nobody stands on the padding."""
+        square = np.zeros((self.side, self.side), np.float32)
+        square[self.top : self.top + self.height, self.left : self.left + self.width] = person
+        return cv2.resize(square, (self.size, self.size), interpolation=cv2.INTER_LINEAR) > 0.5
+
+    def points(self, xy: np.ndarray) -> np.ndarray:
+        """(N, 2) photo pixels -> canvas pixels: (p + pad) size / side, without a half-pixel term."""
+        return (xy + (self.left, self.top)) * (self.size / self.side)
+
+
+def canvas_coordinates(keypoints: Keypoints, size: int) -> np.ndarray:
+    """Joints on a size x size canvas [px] -> (31, 2) with the canvas spanning [-1, 1]: 2 p / size - 1."""
+    return 2 * keypoints.xy / size - 1
+
+
+def to_network(rgb: np.ndarray | Tensor) -> Tensor:
+    """(H, W, 3) uint8 RGB -> (1, 3, H, W) float32 in [-1, 1]."""
+    planes = torch.as_tensor(rgb).permute(2, 0, 1)[None]
+    return planes.to(torch.float32).mul_(2 / 255).sub_(1)
+
+
+def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """(R, R, 3) uint8 with the three changed in this order, each rounded to 8 bits (SPEC 8)."""
+    planes = torch.from_numpy(rgb).permute(2, 0, 1)
+    planes = adjust.adjust_brightness(planes, brightness)
+    planes = adjust.adjust_contrast(planes, contrast)
+    return adjust.adjust_saturation(planes, saturation).permute(1, 2, 0).numpy()
+
+
+def cut_out(
+    rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...], dimming: tuple[float, float, float]
+) -> np.ndarray:
+    """Take the background away and dim the picture (SPEC 8).
+
+    The background becomes 0, then the picture is dimmed. Contrast leans on the mean of the whole canvas, so the
+    background ends a little above black, like black clothes; a backdrop tells them apart.
+
+    Args:
+        rgb: (R, R, 3) uint8.
+        person: (R, R) bool.
+        backdrop: RGB that is put where nobody is, after dimming; () leaves the black.
+        dimming: factors of brightness, contrast and saturation.
+
+    Returns:
+        (R, R, 3) uint8.
+    """
+    picture = dimmed(np.where(person[..., None], rgb, 0).astype(np.uint8), *dimming)
+    return np.where(person[..., None], picture, np.uint8(backdrop)) if backdrop else picture
+
+
+def test_time_photo(rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...]) -> np.ndarray:
+    """`cut_out` as it is done at test: dimmed by 0.85 three times."""
+    return cut_out(rgb, person, backdrop, (TEST_DIMMING,) * 3)

@@ -1,0 +1,210 @@
+"""Where scans come from: the three official sets and any folder of meshes (SPEC 2)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from datasets.rendering.numpy_pickle import read_numpy_pickle
+from datasets.rendering.rp_subjects import SHRUNK, SHRUNK_TO, TURNED_DEG, TURNED_SUBJECTS
+from datasets.rendering.scan import Scan
+from datasets.rendering.scan_file import MESH_SUFFIXES, read_mesh
+from datasets.rendering.scan_placement import turned
+from geometry.keypoints import WHOLEBODY
+from utils.errors import InputError
+
+
+class ScanSource(Protocol):
+    """A set of scans."""
+
+    set_name: str  # {SET} in folder and file names
+
+    def names(self) -> list[str]:
+        """All subjects, in order.
+
+        Raises:
+            InputError: there are none.
+        """
+        ...
+
+    def load(self, name: str) -> Scan:
+        """One subject.
+
+        Raises:
+            InputError: a file is missing or broken.
+        """
+        ...
+
+
+def read_joint3d(path: Path) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Read a Joint3D file: COCO-WholeBody joints in the frame of the scan.
+
+    Returns:
+        (31, 3) float64 and (31,) bool present, or two None when there is no such file.
+
+    Raises:
+        InputError: the file is broken.
+    """
+    if not path.is_file():
+        return None, None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        joints = np.array(content["joint3d"], dtype=np.float64)
+        visible = np.array(content.get("visible", np.ones(len(joints))), dtype=np.float64).ravel()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read ({error!r}), expected JSON with joint3d (133, 3)") from error
+    if joints.shape != (133, 3) or visible.shape != (133,):
+        raise InputError(f"{path}: joint3d {joints.shape} and visible {visible.shape}, expected (133, 3) and (133,)")
+    chosen = list(WHOLEBODY)
+    return joints[chosen], (visible[chosen] > 0) & np.isfinite(joints[chosen]).all(1)
+
+
+def _load(name: str, mesh_path: Path, size: int, texture: Path | None, joints: Path | None) -> Scan:
+    mesh = read_mesh(mesh_path, size, texture)
+    points, present = (None, None) if joints is None else read_joint3d(joints)
+    return Scan(name, mesh.vertices, mesh.faces, mesh.appearance, points, present, notes=mesh.notes)
+
+
+def _first(candidates: list[Path], what: str) -> Path:
+    """The first file that exists, upper and lower case alike."""
+    for path in candidates:
+        if path.parent.is_dir():
+            for file in sorted(path.parent.iterdir()):
+                if file.name.lower() == path.name.lower():
+                    return file
+    names = " or ".join(path.name for path in candidates)
+    raise InputError(f"{candidates[0].parent}: no {names}, expected the {what}")
+
+
+def _one_word(name: str) -> str:
+    """List files separate paths by blanks, so names have none."""
+    return "_".join(name.split())
+
+
+def _folders(root: Path, ending: str = "") -> list[str]:
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder, expected one folder per scan")
+    names = sorted(
+        path.name.removesuffix(ending)
+        for path in root.iterdir()
+        if path.is_dir() and path.name.endswith(ending) and not path.name.startswith(".")
+    )
+    if not names:
+        raise InputError(f"{root}: no folders *{ending}, expected one per scan")
+    return names
+
+
+@dataclass(frozen=True)
+class RenderPeople:
+    """obj/RP/{ID}_OBJ/{ID}_100k.obj with tex/{ID}_dif_8k.jpg."""
+
+    root: Path  # the data folder
+    size: int  # of the renders [px]
+    set_name: str = "RP"
+
+    def names(self) -> list[str]:
+        return _folders(self.root / "obj/RP", "_OBJ")
+
+    def load(self, name: str) -> Scan:
+        folder = self.root / f"obj/RP/{name}_OBJ"
+        mesh = _first([folder / f"{name}{ending}.obj" for ending in ("_100k", "_200k")], "mesh")
+        texture = _first([folder / f"tex/{name}{ending}.jpg" for ending in ("_dif_8k", "_dif")], "texture")
+        scan = _load(name, mesh, self.size, texture, self.root / f"Joint3D/RP/{name}.json")
+        if name in SHRUNK:
+            scan = replace(scan, frame_scale=SHRUNK_TO)
+        return turned(scan, TURNED_DEG) if name in TURNED_SUBJECTS else scan
+
+
+@dataclass(frozen=True)
+class THuman2:
+    """obj/THuman2/data/{ID}/{ID}.obj with material0.jpeg, turned to the camera by its SMPL-X fit."""
+
+    root: Path  # the data folder
+    size: int  # of the renders [px]
+    smpl_model_path: Path | None = None  # folder of the fits when it is not obj/THuman2/smplx
+    set_name: str = "THuman2"
+
+    def names(self) -> list[str]:
+        return _folders(self.root / "obj/THuman2/data")
+
+    def load(self, name: str) -> Scan:
+        folder = self.root / f"obj/THuman2/data/{name}"
+        texture = _first([folder / f"material0.{ending}" for ending in ("jpeg", "jpg", "png")], "texture")
+        scan = _load(name, _first([folder / f"{name}.obj"], "mesh"), self.size, texture,
+                     self.root / f"Joint3D/THuman2/{name}.json")  # fmt: skip
+        fits = self.smpl_model_path or self.root / "obj/THuman2/smplx"
+        return turned(scan, -read_facing(fits / name / "smplx_param.pkl"))
+
+
+def read_facing(path: Path) -> float:
+    """How far a THuman2 scan is turned away from the camera about Y [deg], from its SMPL-X fit.
+
+    Raises:
+        InputError: the file is missing, broken, or holds more than arrays.
+    """
+    content = read_numpy_pickle(path)
+    try:
+        orient = np.asarray(content["global_orient"], dtype=np.float64).reshape(-1)
+    except (KeyError, TypeError, ValueError, IndexError):
+        orient = np.empty(0)
+    if orient.shape != (3,) or not np.isfinite(orient).all():
+        raise InputError(f"{path}: global_orient of shape {orient.shape}, expected 3 finite numbers [rad]")
+    return float(np.degrees(orient[1]))
+
+
+@dataclass(frozen=True)
+class TwoK2K:
+    """obj/2K2K/{ID}/{ID}.ply with vertex colors, or .obj with a .png texture."""
+
+    root: Path  # the data folder
+    size: int  # of the renders [px]
+    set_name: str = "2K2K"
+
+    def names(self) -> list[str]:
+        return _folders(self.root / "obj/2K2K")
+
+    def load(self, name: str) -> Scan:
+        folder = self.root / f"obj/2K2K/{name}"
+        mesh = _first([folder / f"{name}.ply", folder / f"{name}.obj"], "mesh")
+        texture = _first([folder / f"{name}.png"], "texture") if mesh.suffix.lower() == ".obj" else None
+        return _load(name, mesh, self.size, texture, self.root / f"Joint3D/2K2K/{name}.json")
+
+
+@dataclass(frozen=True)
+class MeshFolder:
+    """Any folder of meshes, searched through its sub-folders; joints from {name}.json beside a mesh, if there."""
+
+    root: Path
+    size: int  # of the renders [px]
+
+    @property
+    def set_name(self) -> str:
+        return _one_word(self.root.resolve().name)
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
+        found = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in MESH_SUFFIXES)
+        found = [path for path in found if path.is_file() and not path.name.startswith(".")]
+        if not found:
+            raise InputError(f"{self.root}: no meshes, expected files {', '.join(MESH_SUFFIXES)}")
+        files: dict[str, Path] = {}
+        for path in found:
+            *folders, stem = path.relative_to(self.root).with_suffix("").parts
+            name = _one_word("_".join([*folders[:-1], stem] if folders[-1:] == [stem] else [*folders, stem]))
+            while name in files:
+                name += path.suffix.lower().replace(".", "_")
+            files[name] = path
+        return files
+
+    def names(self) -> list[str]:
+        return list(self.files)
+
+    def load(self, name: str) -> Scan:
+        path = self.files[name]
+        return _load(name, path, self.size, None, path.with_suffix(".json"))

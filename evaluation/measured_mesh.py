@@ -1,0 +1,91 @@
+"""Triangle meshes to measure, from OBJ, PLY and GLB files: geometry only, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import open3d as o3d
+
+from utils.errors import InputError
+from utils.obj_file import read_obj
+
+MESH_SUFFIXES = (".obj", ".ply", ".glb")
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh."""
+
+    vertices: np.ndarray  # (V, 3) float64, finite
+    faces: np.ndarray  # (F, 3) int64, counter-clockwise seen from outside
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(F, 3, 3) float64: the three vertices of every face."""
+        return self.vertices[self.faces]
+
+    def corners_of(self, faces: np.ndarray) -> np.ndarray:
+        """(N, 3, 3) float64: the vertices of chosen faces."""
+        return self.vertices[self.faces[faces]]
+
+    @property
+    def height(self) -> float:
+        """Extent along Y of the vertices that faces use."""
+        return float(np.ptp(self.vertices[self.faces.ravel(), 1]))
+
+    def moved(self, vertices: np.ndarray) -> Mesh:
+        """The same faces on other vertices."""
+        return Mesh(np.asarray(vertices, dtype=np.float64), self.faces)
+
+
+def read_mesh(path: Path | str) -> Mesh:
+    """Read a mesh's vertices and faces; colors and textures are not read, polygons become fans of triangles.
+
+    Raises:
+        InputError: the file is missing, broken or of another kind; it has no faces, a face that points nowhere, or a
+            coordinate that is not finite.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        raise InputError(f"{path}: is not a mesh, expected {', '.join(MESH_SUFFIXES)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file, expected a mesh")
+    if path.suffix.lower() == ".obj":
+        obj = read_obj(path)
+        return checked_mesh(path, obj.vertices, obj.faces)
+    return checked_mesh(path, *_read_with_open3d(path))
+
+
+def checked_mesh(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Mesh:
+    """A mesh of what a file or a source gave.
+
+    Args:
+        path: its name in the error.
+        vertices: (V, 3).
+        faces: (F, 3) from 0.
+
+    Raises:
+        InputError: no faces, a face that points nowhere, or a coordinate that is not finite.
+    """
+    if len(vertices) == 0 or len(faces) == 0:
+        raise InputError(f"{path}: {len(vertices)} vertices and {len(faces)} faces, expected a mesh with faces")
+    broken = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
+    if len(broken):
+        raise InputError(
+            f"{path}: {len(broken)} of {len(vertices)} vertices are not finite (the first is vertex {broken[0] + 1}), "
+            "expected finite coordinates"
+        )
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise InputError(f"{path}: a face names a vertex outside 1 to {len(vertices)}")
+    return Mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64))
+
+
+def _read_with_open3d(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        mesh = o3d.io.read_triangle_mesh(str(path), enable_post_processing=False)
+    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.triangles, dtype=np.int64)
+    if len(vertices) == 0:
+        raise InputError(f"{path}: cannot be read as a mesh, expected vertices and faces")
+    return vertices, faces

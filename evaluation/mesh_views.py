@@ -1,0 +1,85 @@
+"""A mesh seen through parallel rays: what depth alignment, the normal error and the turntable look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.distances import Hits, Surface
+from evaluation.measured_mesh import Mesh
+from geometry.scan_frame import turn
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square window onto the XY plane, and how far rays start from its centre."""
+
+    centre: np.ndarray  # (3,) float64
+    half: float  # half the side of the window
+    reach: float  # start of the rays, in front of everything
+
+    @classmethod
+    def around(cls, *meshes: Mesh, margin: float = 1.0) -> Box:
+        """The smallest box around the first mesh, seen from any yaw, times margin; rays start in front of all."""
+        vertices = meshes[0].vertices
+        centre = (vertices.min(0) + vertices.max(0)) / 2
+        offset = vertices - centre
+        half = max(float(np.hypot(offset[:, 0], offset[:, 2]).max()), float(np.abs(offset[:, 1]).max()))
+        reach = max(float(np.linalg.norm(mesh.vertices - centre, axis=1).max()) for mesh in meshes)
+        return cls(centre, half * margin, 1.5 * max(reach, half))
+
+
+def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: slice = slice(None)) -> Hits:
+    """First hits of size x size parallel rays, or of some columns of them, row by row from the top left.
+
+    Args:
+        surface: what is seen.
+        box: the window; it turns about its own centre.
+        size: rays per side.
+        yaw_deg: how far the surface is turned about Y before it is seen along -Z [deg], geometry.scan_frame.turn.
+        columns: of the picture, counted from the left.
+    """
+    steps = (2 * (np.arange(size) + 0.5) / size - 1) * box.half
+    x, y = np.meshgrid(steps[columns], -steps)
+    origins = np.stack([x.ravel(), y.ravel(), np.full(x.size, box.reach)], axis=1)
+    # The rays turn the other way instead of the mesh.
+    origins = turn(origins, -yaw_deg) + box.centre
+    direction = turn(np.array([[0.0, 0.0, -1.0]]), -yaw_deg)
+    return surface.cast(origins, np.repeat(direction, x.size, axis=0))
+
+
+def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:
+    """Where chosen rays met the surface, in its coordinates.
+
+    Args:
+        chosen: (N,) bool, a part of hits.hit.
+
+    Returns:
+        (number chosen, 3) float64.
+    """
+    return np.einsum("nk,nkc->nc", hits.barycentric[chosen], surface.mesh.corners_of(hits.faces[chosen]))
+
+
+def vertex_normals(mesh: Mesh) -> np.ndarray:
+    """(V, 3) float64 unit normals: the mean of a vertex's faces, weighted by area; 0 for a vertex without any."""
+    corners = mesh.corners
+    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.stack(
+        [
+            np.bincount(mesh.faces.ravel(), np.repeat(weighted[:, axis], 3), minlength=len(mesh.vertices))
+            for axis in range(3)
+        ],
+        axis=1,
+    )
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+
+
+def shading_normals(mesh: Mesh, per_vertex: np.ndarray, hits: Hits) -> np.ndarray:
+    """(N, 3) float64: vertex normals interpolated at the hits and made unit again; 0 where rays missed."""
+    normals = np.zeros((len(hits.hit), 3))
+    corners = per_vertex[mesh.faces[hits.faces[hits.hit]]]
+    seen = np.einsum("nk,nkc->nc", hits.barycentric[hits.hit], corners)
+    normals[hits.hit] = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-30)
+    return normals
