@@ -12,7 +12,7 @@ import numpy as np
 from datasets.people.onnx_runtime import import_onnxruntime
 from datasets.people.person import ModelUnavailableError
 
-FOLDER = Path(__file__).resolve().parents[2] / "checkpoints" / "mediapipe"
+FOLDER = Path(__file__).resolve().parents[3] / "checkpoints" / "mediapipe"
 INPUT_SIDE = {
     "pose_detection": 224,
     "pose_landmark_full": 256,
