@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from models.blocks import Encoder, GatedUp, Head, initialise, live_clamp
+from models.blocks import Encoder, GatedUp, Head, clamp_with_inward_gradient, initialise
 
 NORMAL_CHANNELS = 6
 """Front normal in channels 0-2, back normal in 3-5."""
@@ -33,4 +33,4 @@ class AttentionUNet(nn.Module):
         *skips, x = self.encoder(x)
         for step in self.decoder:
             x = step(x, skip=skips.pop())
-        return live_clamp(self.head(x), low=0)
+        return clamp_with_inward_gradient(self.head(x), low=0)

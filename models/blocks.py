@@ -85,12 +85,12 @@ class Head(nn.Conv2d):
             return super().forward(x.to(self.weight.dtype))
 
 
-def _way_back(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
-    """Where the gradient passes: between the limits, and beyond them when a step against it leads back."""
+def _gradient_passes(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
+    """Where the gradient passes: between the limits, and beyond them when a step against it leads back inside."""
     return (above | (gradient < 0)) & (below | (gradient > 0))
 
 
-class _LiveClamp(torch.autograd.Function):
+class _InwardGradientClamp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
         ctx.save_for_backward(x > low, x < high)
@@ -98,16 +98,16 @@ class _LiveClamp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return torch.where(_way_back(gradient, *ctx.saved_tensors), gradient, 0), None, None
+        return torch.where(_gradient_passes(gradient, *ctx.saved_tensors), gradient, 0), None, None
 
 
-def live_clamp(x: Tensor, low: float, high: float = math.inf) -> Tensor:
-    """Clamp whose gradient also passes beyond the limits where the loss asks for a way back.
+def clamp_with_inward_gradient(x: Tensor, low: float, high: float = math.inf) -> Tensor:
+    """Clamp whose gradient also passes beyond a limit where descending it moves x back inside.
 
     As the last ReLU or ReLU6 of a network it keeps pixels from dying: most of a map is background, at a limit, and
     pulls the whole map there within a few steps; the person's pixels would stay there, black or far away, for good.
     """
-    return _LiveClamp.apply(x, low, high)
+    return _InwardGradientClamp.apply(x, low, high)
 
 
 class GatedUp(nn.Module):

@@ -16,10 +16,10 @@ from geometry.parts import KINDS, PartKind, indices_of
 from geometry.similarity import PartPoses
 from geometry.warp import sample_crop
 from geometry.window import Window
-from models.blocks import live_clamp
+from models.blocks import clamp_with_inward_gradient
 
-NOBODY = -20.0
-"""Mask logit of pixels at which no network has looked, because nobody is there: a probability of 2e-9."""
+BACKGROUND_LOGIT = -20.0
+"""Mask logit of pixels outside the window that the refiner saw: background with a probability of 1 - 2e-9."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class DepthMaps:
     @classmethod
     def of(cls, raw: Tensor) -> DepthMaps:
         """From a network's output (B, 3, H, W): ReLU6 on the depths, the logit as it is."""
-        return cls(FrontBack.split(live_clamp(raw[:, :2], low=0, high=NETWORK_DEPTH_MAX)), raw[:, 2:])
+        return cls(FrontBack.split(clamp_with_inward_gradient(raw[:, :2], low=0, high=NETWORK_DEPTH_MAX)), raw[:, 2:])
 
     @property
     def masked(self) -> FrontBack:
-        """Depths with the networks' background values where the mask says nobody is."""
+        """Depths with the networks' background values where the mask says background."""
         person = self.mask_logits > 0
         return FrontBack(
             torch.where(person, self.depth.front, FRONT_BACKGROUND),
@@ -62,7 +62,7 @@ class DepthMaps:
         )
 
     def placed(self, window: Window, canvas: int) -> DepthMaps:
-        """Maps of a window on the whole canvas, (B, 1, R, R) each: outside, the networks' backgrounds and NOBODY."""
+        """Maps of a window on the whole canvas, (B, 1, R, R) each; background outside the window."""
 
         def whole(values: Tensor, outside: float) -> Tensor:
             placed = values.new_full((*values.shape[:2], canvas, canvas), outside)
@@ -70,7 +70,7 @@ class DepthMaps:
             return placed
 
         depth = FrontBack(whole(self.depth.front, FRONT_BACKGROUND), whole(self.depth.back, BACK_BACKGROUND))
-        return DepthMaps(depth, whole(self.mask_logits, NOBODY))
+        return DepthMaps(depth, whole(self.mask_logits, BACKGROUND_LOGIT))
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Poses:
 
 
 @dataclass(frozen=True)
-class Guides:
-    """What phase 1 learns, and the refiner works from; R x R canvas, r = R / 8."""
+class Phase1Maps:
+    """The outputs of the networks of phase 1, from which the refiner works; R x R canvas, r = R / 8."""
 
     coarse_normals: FrontBack  # (B, 3, r, r) stored normals
     coarse_depth: DepthMaps  # (B, 1, r, r)
@@ -100,13 +100,20 @@ class Guides:
     covered: Tensor  # (B, 1, R, R) bool, where some part is
 
     @property
+    def normals_by_network(self) -> dict[str, Tensor]:
+        """(n B, 6, h, w) stored normals of "coarse" (n = 1) and of every part kind; the B samples of a crop adjoin."""
+        parts = {kind: torch.cat([maps.front, maps.back], dim=2) for kind, maps in self.part_normals.items()}
+        crops = {kind: maps.transpose(0, 1).flatten(0, 1) for kind, maps in parts.items()}
+        return {"coarse": self.coarse_normals.stacked} | crops
+
+    @property
     def fused_normals(self) -> FrontBack:
         """(B, 3, R, R) stored normals each."""
         return FrontBack.split(self.fused)
 
 
 @dataclass(frozen=True)
-class Digitized(Guides):
+class Digitized(Phase1Maps):
     """Everything one forward pass makes."""
 
     depth: DepthMaps  # (B, 1, h, w) on `window`
@@ -123,7 +130,7 @@ class Digitizer(nn.Module):
         coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
         refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
         backdrop: what the photo must show where nobody is (datasets.people.square_canvas.cut_out).
-        masked: whether the refined depth gets the networks' backgrounds where the refined mask says nobody is.
+        masked: whether the refined depth gets the networks' backgrounds where the refined mask says background.
     """
 
     def __init__(
@@ -167,7 +174,7 @@ class Digitizer(nn.Module):
             for part in indices_of(kind)
         ]
 
-    def guides(self, photo: Tensor, poses: Poses) -> Guides:
+    def phase1(self, photo: Tensor, poses: Poses) -> Phase1Maps:
         """All but the refiner; meant for inference: training walks the networks one by one.
 
         Args:
@@ -187,7 +194,7 @@ class Digitizer(nn.Module):
         del enlarged
 
         fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas)
-        return Guides(
+        return Phase1Maps(
             FrontBack.split(coarse_normals),
             coarse_depth,
             {name: FrontBack(maps[:, :, :3], maps[:, :, 3:]) for name, maps in part_normals.items()},
@@ -195,9 +202,9 @@ class Digitizer(nn.Module):
             covered,
         )
 
-    def refine(self, guides: Guides, window: Window) -> DepthMaps:
+    def refine(self, maps: Phase1Maps, window: Window) -> DepthMaps:
         """Full-resolution depth on a window of the canvas; meant for inference."""
-        refined = DepthMaps.of(self.refiner(guides.coarse_depth.masked.stacked, guides.fused, window))
+        refined = DepthMaps.of(self.refiner(maps.coarse_depth.masked.stacked, maps.fused, window))
         return DepthMaps(refined.masked, refined.mask_logits) if self.masked else refined
 
     def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
@@ -208,6 +215,6 @@ class Digitizer(nn.Module):
             poses: of the twelve parts.
             window: where full-resolution depth is wanted; the whole canvas when None.
         """
-        guides = self.guides(photo, poses)
+        maps = self.phase1(photo, poses)
         window = window or Window.full(self.canvas)
-        return Digitized(**vars(guides), depth=self.refine(guides, window), window=window)
+        return Digitized(**vars(maps), depth=self.refine(maps, window), window=window)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from datasets.pairs.training_pairs import Sample
-from losses.objective import depth_terms
+from losses.objective import phase1_objective, phase2_objective
 from losses.terms import LossWeights
 from models.build import load_digitizer
 from models.fast import accelerate
 from tests.conftest import DATA
-from training.steps import FirstPhase, Outcome, SecondPhase, guide_terms, poses_of
+from training.steps import BatchResult, FirstPhase, SecondPhase, poses_of, truth_of
 from utils.official_names import layer_names
 
 CANVAS = 2048
@@ -36,7 +36,7 @@ def golden(golden_modules, tmp_path, monkeypatch):
 
     The official heads end in a plain ReLU and ReLU6: their gradient is nothing beyond the limits.
     """
-    monkeypatch.setattr("models.blocks._way_back", lambda gradient, above, below: above & below)
+    monkeypatch.setattr("models.blocks._gradient_passes", lambda gradient, above, below: above & below)
     inputs, weights = golden_modules
     torch.save({"model_state_dict": weights.official_state_dict()}, tmp_path / "golden.pth.tar")
     model = load_digitizer(tmp_path / "golden.pth.tar")
@@ -47,11 +47,11 @@ def golden(golden_modules, tmp_path, monkeypatch):
     return model, Sample(inputs.image(), torch.cat(inputs.depth(), 1), part_from_canvas, canvas_from_part)
 
 
-def check_step(outcome: Outcome, networks: dict[str, torch.nn.Module], phase: int, share: float) -> None:
+def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase: int, share: float) -> None:
     """Loss terms, gradient norms of every network, and some gradients to a share of their largest value."""
     official = {ours: theirs for theirs, ours in layer_names().items()}
     with np.load(DATA / "train_step.npz") as step:
-        np.testing.assert_allclose(sums(outcome.terms), step[f"phase{phase}.N_D_C"], rtol=1e-3)
+        np.testing.assert_allclose(sums(result.terms), step[f"phase{phase}.N_D_C"], rtol=1e-3)
         for name, network in networks.items():
             prefix = name if name in ("coarse_normals", "coarse_depth", "refiner") else f"part_networks.{name}"
             layers = {
@@ -72,8 +72,9 @@ def test_loss_terms_equal_the_official_ones(golden):
     fast = accelerate(model.eval())
     with torch.no_grad():
         result = fast(batch.photo, poses_of(batch))
-        first = guide_terms(result, batch, CANVAS, LossWeights())
-        second = depth_terms("full", result.depth, batch.depth, CANVAS, LossWeights())
+        truth, weights = truth_of(batch, CANVAS), LossWeights()
+        first = phase1_objective(result.normals_by_network, result.coarse_depth, truth, weights)
+        second = phase2_objective(result.depth, batch.depth, CANVAS, weights)
     with np.load(DATA / "losses.npz") as losses:
         np.testing.assert_allclose(sums(first), losses["phase1"][1:4], rtol=1e-5)
         np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from geometry.parts import KINDS, indices_of
 from geometry.window import Window
 from models.attention_unet import AttentionUNet
-from models.blocks import live_clamp
+from models.blocks import clamp_with_inward_gradient
 from models.build import ModelConfig, build_digitizer
 from models.digitizer import Digitizer, Poses
 from models.fast import accelerate
@@ -166,14 +166,14 @@ def test_up_convolution_on_the_low_grid_is_upsampling_then_convolution(hw, layou
     torch.testing.assert_close(got, wanted)
 
 
-def test_a_live_clamp_is_a_clamp_with_a_way_back():
+def test_the_gradient_of_a_clamp_passes_beyond_its_limits_only_inwards():
     """The gradient is a plain clamp's inside; outside it passes only where a step against it leads back inside."""
     x = torch.tensor([-2.0, -2.0, 1.0, 1.0, 7.0, 7.0], requires_grad=True)
-    y = live_clamp(x, low=0, high=6)
+    y = clamp_with_inward_gradient(x, low=0, high=6)
     assert y.tolist() == [0, 0, 1, 1, 6, 6]
     y.backward(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
     assert x.grad.tolist() == [-1, 0, -1, 1, 0, 1]
-    assert torch.equal(live_clamp(x, low=0), F.relu(x))
+    assert torch.equal(clamp_with_inward_gradient(x, low=0), F.relu(x))
 
 
 def test_a_normal_network_that_is_black_everywhere_comes_back():

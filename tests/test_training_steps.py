@@ -11,10 +11,10 @@ from torch import nn
 from datasets.pairs.augmentation import Augmentation, AugmentationConfig
 from datasets.pairs.training_pairs import Sample, TrainingPairs, read_lists
 from geometry.coarse_grid import coarse_of
-from geometry.parts import KINDS, indices_of
+from geometry.parts import KINDS
 from geometry.window import Window
-from losses.objective import depth_terms, normal_terms
-from losses.targets import both_normals, crops_of
+from losses.objective import phase1_objective
+from losses.targets import COARSE
 from losses.terms import LossWeights
 from models.build import build_digitizer
 from models.digitizer import DepthMaps, Digitizer
@@ -23,7 +23,7 @@ from tests.conftest import TINY
 from training.guards import DeadNormalsGuard, NonFiniteGuard, TrainingFailed, refuse_dead_normals
 from training.order import BatchOrder
 from training.recompute import refine_recomputed
-from training.steps import FirstPhase, SecondPhase, poses_of
+from training.steps import FirstPhase, SecondPhase, poses_of, truth_of
 
 WEIGHTS = LossWeights()
 
@@ -63,18 +63,14 @@ def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
 def joint_step(model: Digitizer, batch: Sample) -> torch.Tensor:
     """Phase 1 with one backward pass over everything: the definition that the cheap order must reproduce."""
     model.train()
-    small, coarse = model.shrink(batch.photo), coarse_of(batch.depth, model.canvas)
-    normals = model.coarse_normals(small)
-    depth = DepthMaps.of(model.coarse_depth(small, normals))
-    terms = depth_terms("coarse", depth, coarse, model.canvas, WEIGHTS)
-    terms |= normal_terms("coarse", normals, both_normals(coarse, model.canvas), WEIGHTS)
-    enlarged, target = model.enlarge(normals.detach()), both_normals(batch.depth, model.canvas)
+    small = model.shrink(batch.photo)
+    normals = {COARSE: model.coarse_normals(small)}
+    depth = DepthMaps.of(model.coarse_depth(small, normals[COARSE]))
+    enlarged = model.enlarge(normals[COARSE].detach())
     for kind in KINDS:
         crops = torch.cat(model.part_inputs(kind, batch.photo, enlarged, poses_of(batch)))
-        predicted = model.part_networks[kind.name](crops)
-        truth = crops_of(kind, target, batch.canvas_from_part)
-        terms |= normal_terms(kind.name, predicted, truth, WEIGHTS, crops=len(indices_of(kind)))
-    loss = sum(terms.values())
+        normals[kind.name] = model.part_networks[kind.name](crops)
+    loss = sum(phase1_objective(normals, depth, truth_of(batch, model.canvas), WEIGHTS).values())
     loss.backward()
     return loss.detach()
 
@@ -91,8 +87,8 @@ def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
     loss = joint_step(whole, batch)
     phase = FirstPhase(stepwise, WEIGHTS, nullcontext)
     phase.train()
-    outcome = phase.run(batch, lambda loss: loss)
-    torch.testing.assert_close(sum(outcome.terms.values()), loss, rtol=1e-5, atol=0)
+    result = phase.run(batch, lambda loss: loss)
+    torch.testing.assert_close(sum(result.terms.values()), loss, rtol=1e-5, atol=0)
     reference = FirstPhase(whole, WEIGHTS, nullcontext).networks
     close(gradients(phase.networks), gradients(reference))
     close(statistics(stepwise), statistics(whole))
@@ -174,17 +170,17 @@ def test_the_coarse_networks_can_be_trained_alone(batch):
     both, alone = fresh(), fresh()
     phases = [FirstPhase(both, WEIGHTS, nullcontext), FirstPhase(alone, WEIGHTS, nullcontext, "coarse")]
     before = {name: tensor.clone() for name, tensor in alone.part_networks.state_dict().items()}
-    outcomes = []
+    results = []
     for phase in phases:
         phase.train()
-        outcomes.append(phase.run(batch, lambda loss: loss))
-    assert outcomes[1].terms.keys() == {"depth/coarse", "consistency/coarse", "mask/coarse", "normals/coarse"}
-    assert all(torch.equal(term, outcomes[0].terms[name]) for name, term in outcomes[1].terms.items())
+        results.append(phase.run(batch, lambda loss: loss))
+    assert results[1].terms.keys() == {"depth/coarse", "consistency/coarse", "mask/coarse", "normals/coarse"}
+    assert all(torch.equal(term, results[0].terms[name]) for name, term in results[1].terms.items())
     assert all(parameter.grad is None for parameter in alone.part_networks.parameters())
     assert all(torch.equal(tensor, before[name]) for name, tensor in alone.part_networks.state_dict().items())
     for one, other in zip(alone.coarse_depth.parameters(), both.coarse_depth.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad)
-    assert [name for name in outcomes[0].terms if phases[1].learns(name)] == list(outcomes[1].terms)
+    assert [name for name in results[0].terms if phases[1].learns(name)] == list(results[1].terms)
 
 
 def test_the_part_networks_can_be_trained_alone(batch):
@@ -193,9 +189,9 @@ def test_the_part_networks_can_be_trained_alone(batch):
     phase = FirstPhase(model, WEIGHTS, nullcontext, "parts")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     phase.train()
-    outcome = phase.run(batch, lambda loss: loss)
-    assert outcome.terms.keys() == {f"normals/{kind.name}" for kind in KINDS}
-    assert all(phase.learns(name) for name in outcome.terms) and not phase.learns("mask/coarse")
+    result = phase.run(batch, lambda loss: loss)
+    assert result.terms.keys() == {f"normals/{kind.name}" for kind in KINDS}
+    assert all(phase.learns(name) for name in result.terms) and not phase.learns("mask/coarse")
     for network in (model.coarse_normals, model.coarse_depth):
         assert all(parameter.grad is None for parameter in network.parameters())
     for name, tensor in model.state_dict().items():
@@ -225,8 +221,8 @@ def test_bf16_gives_nearly_the_same_loss(batch):
     for autocast in (nullcontext, lambda: torch.autocast("cpu", dtype=torch.bfloat16)):
         phase = FirstPhase(fresh(), WEIGHTS, autocast)
         phase.train()
-        outcome = phase.run(batch, lambda loss: loss)
-        losses.append(float(sum(outcome.terms.values())))
+        result = phase.run(batch, lambda loss: loss)
+        losses.append(float(sum(result.terms.values())))
         assert all(parameter.grad.dtype == torch.float32 for parameter in phase.model.coarse_depth.parameters())
     assert losses[1] == pytest.approx(losses[0], rel=0.03)
 

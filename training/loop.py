@@ -26,7 +26,7 @@ from training.schedule import rate
 from training.settings import Settings
 from training.signals import StopRequest, prepare_worker
 from training.state import BEST, LAST, Progress, fingerprint, load_start, resume, save_best, save_last
-from training.steps import FirstPhase, Outcome, SecondPhase, parameters_of
+from training.steps import BatchResult, FirstPhase, SecondPhase, parameters_of
 from training.validation import Prediction, validate
 from utils.checkpoint import read_checkpoint
 from utils.device import PRECISIONS
@@ -220,8 +220,8 @@ class Trainer:
         share = rate(self.plan.schedule, self.progress.step, self.order.steps_per_epoch, self.plan.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * share
-        outcomes = [self.phase.run(batch.to(self.device), self._scaled) for batch in batches]
-        terms, stop = self._exchange(outcomes, stop)
+        results = [self.phase.run(batch.to(self.device), self._scaled) for batch in batches]
+        terms, stop = self._exchange(results, stop)
         norm = self._gradient_norm()
         self.progress.step += 1
         if torch.isfinite(norm) and all(torch.isfinite(term) for term in terms.values()):
@@ -235,18 +235,17 @@ class Trainer:
             self.non_finite.failed(self.progress.step, terms, gradients)
         self.scaler.update()
         self.progress.skipped = self.non_finite.skipped
-        self._guard_normals(outcomes[-1])
+        self._guard_normals(results[-1])
         values = {name: float(term) for name, term in terms.items()}
         values = {"loss": sum(values.values())} | values
         epoch = self.progress.step / self.order.steps_per_epoch
         values |= {"epoch": epoch, "learning_rate": self.plan.learning_rate * share, "gradient_norm": float(norm)}
         return values | {"skipped": self.progress.skipped}, stop
 
-    def _exchange(self, outcomes: list[Outcome], stop: bool) -> tuple[dict[str, Tensor], bool]:
+    def _exchange(self, results: list[BatchResult], stop: bool) -> tuple[dict[str, Tensor], bool]:
         """Make gradients, statistics, losses and the wish to stop the same in all processes."""
         terms = {
-            name: torch.stack([outcome.terms[name].float() for outcome in outcomes]).mean()
-            for name in outcomes[0].terms
+            name: torch.stack([result.terms[name].float() for result in results]).mean() for name in results[0].terms
         }
         wish = torch.tensor([float(stop)], device=self.device)
         gradients = [parameter.grad for parameter in self.parameters.values()]
@@ -262,11 +261,11 @@ class Trainer:
             return torch.nn.utils.clip_grad_norm_(parameters, self.plan.clip_norm)
         return torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters])
 
-    def _guard_normals(self, outcome: Outcome) -> None:
+    def _guard_normals(self, result: BatchResult) -> None:
         if self.phase_number == 1:
-            self.dead_normals.check(self.progress.step, outcome.normals)
+            self.dead_normals.check(self.progress.step, result.normals)
         elif self.progress.step == 1:
-            refuse_dead_normals(outcome.normals, "in the checkpoint of phase 1")
+            refuse_dead_normals(result.normals, "in the checkpoint of phase 1")
 
     def _note_problems(self) -> None:
         """Tell about samples that could not be used, once each, and refuse to go on with too many."""

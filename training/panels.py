@@ -39,12 +39,12 @@ def row_of(batch: Sample, prediction: Prediction) -> np.ndarray:
     seen, lines = prediction.person()[0], []
     for number, side in enumerate(("front", "back")):
         wanted = truth[3 * number : 3 * number + 3]
-        fused = getattr(prediction.guides.fused_normals, side)[0]
+        fused = getattr(prediction.maps.fused_normals, side)[0]
         depth, true_depth = getattr(prediction.depth.depth, side)[0, 0], depths[number]
         present = true_depth > 0
         tiles = [
             photo if number == 0 else _rgb(torch.sigmoid(prediction.depth.mask_logits[0]).expand(3, -1, -1)),
-            _rgb(getattr(prediction.guides.coarse_normals, side)[0]),
+            _rgb(getattr(prediction.maps.coarse_normals, side)[0]),
             _rgb(fused),
             _rgb(wanted),
             _heat(_angles(fused, wanted), ANGLE_SHOWN, batch.depth[0, 0] > 0),
@@ -97,7 +97,7 @@ def _parts(prediction: Prediction, width: int) -> np.ndarray:
     """Every crop's front and back normals in one line."""
     crops = []
     for kind in KINDS:
-        maps = prediction.guides.part_normals[kind.name]
+        maps = prediction.maps.part_normals[kind.name]
         for front, back in zip(maps.front[0], maps.back[0], strict=True):
             crops.append(np.hstack([_rgb(front), _rgb(back)]))
     height = int(width / sum(crop.shape[1] / crop.shape[0] for crop in crops))

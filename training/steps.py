@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pairs.training_pairs import Sample
-from geometry.coarse_grid import COARSE_STRIDE, coarse_of
-from geometry.parts import KINDS, indices_of
+from geometry.coarse_grid import COARSE_STRIDE
+from geometry.parts import KINDS
 from geometry.window import Window, person_window
-from losses.objective import Terms, depth_terms, normal_terms
-from losses.targets import both_normals, crops_of
+from losses.objective import Terms, phase1_objective, phase2_objective
+from losses.targets import COARSE, Truth
 from losses.terms import LossWeights
-from models.digitizer import DepthMaps, Digitizer, Guides, Poses
+from models.digitizer import DepthMaps, Digitizer, Poses
 from models.fast import accelerate
 from training.recompute import refine_recomputed
 
@@ -26,7 +26,7 @@ Autocast = Callable[[], AbstractContextManager]
 
 
 @dataclass
-class Outcome:
+class BatchResult:
     """What a batch gave."""
 
     terms: Terms = field(default_factory=dict)  # detached
@@ -58,6 +58,11 @@ def poses_of(batch: Sample) -> Poses:
     return Poses(batch.part_from_canvas, batch.canvas_from_part)
 
 
+def truth_of(batch: Sample, canvas: int) -> Truth:
+    """What the outputs for a batch are compared with; canvas: its side [px]."""
+    return Truth(batch.depth, batch.canvas_from_part, canvas)
+
+
 def window_of(batch: Sample) -> Window:
     """The box around all people of a batch (person_window)."""
     return person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy())
@@ -85,55 +90,52 @@ class FirstPhase:
         """Put the trained networks in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
 
-    def run(self, batch: Sample, scaled: Scaled) -> Outcome:
+    def run(self, batch: Sample, scaled: Scaled) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
-        outcome = Outcome()
+        result, truth = BatchResult(), truth_of(batch, self.model.canvas)
         if self.has_coarse:
-            coarse_normals = self._coarse(batch, scaled, outcome)
+            coarse_normals = self._coarse(batch, truth, scaled, result)
         else:
             with torch.no_grad():
                 coarse_normals = self.model.coarse_normals(self.model.shrink(batch.photo))
         if self.has_parts:
-            self._parts(batch, coarse_normals, scaled, outcome)
-        return outcome
+            self._parts(batch, truth, coarse_normals, scaled, result)
+        return result
 
     def learns(self, term: str) -> bool:
         """Whether a loss term, by its name, is one of those that are minimised."""
-        return self.has_coarse if term.endswith("/coarse") else self.has_parts
+        return self.has_coarse if term.endswith(f"/{COARSE}") else self.has_parts
 
-    def _parts(self, batch: Sample, coarse_normals: Tensor, scaled: Scaled, outcome: Outcome) -> None:
+    def _parts(self, batch: Sample, truth: Truth, coarse_normals: Tensor, scaled: Scaled, result: BatchResult) -> None:
         """The part networks, one after the other."""
         with torch.no_grad():
             # Cropped without gradient: part losses do not reach the coarse network (SPEC 5).
             enlarged = self.model.enlarge(coarse_normals.float())
-            target = both_normals(batch.depth, self.model.canvas)
         poses = poses_of(batch)
         for kind in KINDS:
             # All crops at once: in training, BatchNorm's statistics are those of a network's whole batch.
             crops = torch.cat(self.model.part_inputs(kind, batch.photo, enlarged, poses))
             with self.autocast():
                 predicted = self.model.part_networks[kind.name](crops)
-            truth = crops_of(kind, target, batch.canvas_from_part)
-            terms = normal_terms(kind.name, predicted, truth, self.weights, crops=len(indices_of(kind)))
-            scaled(outcome.add(terms)).backward()
-            outcome.normals[kind.name] = predicted.detach()
+            terms = phase1_objective({kind.name: predicted}, None, truth, self.weights)
+            scaled(result.add(terms)).backward()
+            result.normals[kind.name] = predicted.detach()
             del crops, predicted, terms
 
-    def _coarse(self, batch: Sample, scaled: Scaled, outcome: Outcome) -> Tensor:
+    def _coarse(self, batch: Sample, truth: Truth, scaled: Scaled, result: BatchResult) -> Tensor:
         """Both coarse networks; returns the coarse normals without graph."""
         model, small = self.model, self.model.shrink(batch.photo)
-        target = coarse_of(batch.depth, model.canvas)
         with self.autocast():
             normals = model.coarse_normals(small)
             # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
             leaf = normals.detach().requires_grad_()
             raw = model.coarse_depth(small, leaf)
         depth = DepthMaps.of(raw.float())
-        scaled(outcome.add(depth_terms("coarse", depth, target, model.canvas, self.weights))).backward()
+        scaled(result.add(phase1_objective({}, depth, truth, self.weights))).backward()
         del raw, depth
-        loss = outcome.add(normal_terms("coarse", normals, both_normals(target, model.canvas), self.weights))
+        loss = result.add(phase1_objective({COARSE: normals}, None, truth, self.weights))
         torch.autograd.backward([scaled(loss), normals], [None, leaf.grad])
-        outcome.normals["coarse_normals"] = normals.detach()
+        result.normals["coarse_normals"] = normals.detach()
         return normals.detach()
 
 
@@ -159,14 +161,14 @@ class SecondPhase:
         """Put the refiner in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
 
-    def run(self, batch: Sample, scaled: Scaled) -> Outcome:
+    def run(self, batch: Sample, scaled: Scaled) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
-        outcome = Outcome()
+        result = BatchResult()
         with torch.no_grad():
-            guides = self.frozen.guides(batch.photo, poses_of(batch))
-            coarse, normals = guides.coarse_depth.masked.stacked, guides.fused
-        outcome.normals["phase 1"] = normals
-        del guides
+            seen = self.frozen.phase1(batch.photo, poses_of(batch))
+            coarse, normals = seen.coarse_depth.masked.stacked, seen.fused
+        result.normals["phase 1"] = normals
+        del seen
         if self.window == "person":
             window = window_of(batch).aligned(COARSE_STRIDE)
         else:
@@ -179,26 +181,12 @@ class SecondPhase:
                 raw = self.model.refiner(coarse, normals, window)
         depth = DepthMaps.of(raw.float())
         del raw
-        scaled(outcome.add(depth_terms("full", depth, target, self.model.canvas, self.weights))).backward()
-        return outcome
+        scaled(result.add(phase2_objective(depth, target, self.model.canvas, self.weights))).backward()
+        return result
 
     def learns(self, term: str) -> bool:
         """Whether a loss term, by its name, is one of those that are minimised: all of this phase are."""
         return True
-
-
-def guide_terms(guides: Guides, batch: Sample, canvas: int, weights: LossWeights) -> Terms:
-    """The terms of phase 1 for outputs of inference: what validation reports."""
-    target, coarse = both_normals(batch.depth, canvas), coarse_of(batch.depth, canvas)
-    terms = depth_terms("coarse", guides.coarse_depth, coarse, canvas, weights)
-    terms |= normal_terms("coarse", guides.coarse_normals.stacked, both_normals(coarse, canvas), weights)
-    for kind in KINDS:
-        maps = guides.part_normals[kind.name]
-        # (B, n, 6, h, w) -> (n B, 6, h, w), the order of crops_of.
-        predicted = torch.cat([maps.front, maps.back], dim=2).transpose(0, 1).flatten(0, 1)
-        truth = crops_of(kind, target, batch.canvas_from_part)
-        terms |= normal_terms(kind.name, predicted, truth, weights, crops=maps.front.shape[1])
-    return terms
 
 
 def parameters_of(networks: dict[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:

@@ -13,13 +13,13 @@ from torch.utils.data import DataLoader
 from datasets.pairs.training_pairs import Sample, TrainingPairs
 from evaluation.map_errors import depth_errors_mm, normal_angles, person_height, silhouette_iou
 from geometry.coarse_grid import COARSE_STRIDE, coarse_of
-from losses.objective import depth_terms
+from losses.objective import phase1_objective, phase2_objective
 from losses.targets import both_normals
 from losses.terms import LossWeights
-from models.digitizer import DepthMaps, Digitizer, Guides
+from models.digitizer import DepthMaps, Digitizer, Phase1Maps
 from training import ranks
 from training.signals import prepare_worker
-from training.steps import guide_terms, poses_of, window_of
+from training.steps import poses_of, truth_of, window_of
 from utils.distributed import share
 
 SIDES = ("front", "back")
@@ -29,7 +29,7 @@ SIDES = ("front", "back")
 class Prediction:
     """One batch in eval mode."""
 
-    guides: Guides
+    maps: Phase1Maps
     depth: DepthMaps  # the refiner's; the coarse one in phase 1
     scale: int  # 1 when `depth` is on the canvas, COARSE_STRIDE when it is coarse
 
@@ -42,11 +42,11 @@ class Prediction:
 
 def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
     """Run a model that is in eval mode, the refiner on the box around all people of the batch, as at test."""
-    guides = model.guides(batch.photo, poses_of(batch))
+    maps = model.phase1(batch.photo, poses_of(batch))
     if phase == 1:
-        return Prediction(guides, guides.coarse_depth, scale=COARSE_STRIDE)
+        return Prediction(maps, maps.coarse_depth, scale=COARSE_STRIDE)
     window = window_of(batch)
-    return Prediction(guides, model.refine(guides, window).placed(window, model.canvas), scale=1)
+    return Prediction(maps, model.refine(maps, window).placed(window, model.canvas), scale=1)
 
 
 def errors_of(prediction: Prediction, batch: Sample) -> dict[str, np.ndarray]:
@@ -59,7 +59,7 @@ def errors_of(prediction: Prediction, batch: Sample) -> dict[str, np.ndarray]:
     canvas = batch.depth.shape[-1]
     truth = both_normals(batch.depth, canvas).cpu()
     depth = (batch.depth if prediction.scale == 1 else coarse_of(batch.depth, canvas)).cpu()
-    fused, seen = prediction.guides.fused_normals, prediction.person().cpu()
+    fused, seen = prediction.maps.fused_normals, prediction.person().cpu()
     rows = []
     for index in range(len(depth)):
         row, person = {}, (batch.depth[index, 0] > 0).cpu()
@@ -119,9 +119,10 @@ def validate(
         batch = cpu_batch.to(device)
         prediction = predict(model, batch, phase)
         if phase == 1:
-            terms = guide_terms(prediction.guides, batch, model.canvas, weights)
+            maps, truth = prediction.maps, truth_of(batch, model.canvas)
+            terms = phase1_objective(maps.normals_by_network, maps.coarse_depth, truth, weights)
         else:
-            terms = depth_terms("full", prediction.depth, batch.depth, model.canvas, weights)
+            terms = phase2_objective(prediction.depth, batch.depth, model.canvas, weights)
         losses = {name: float(term) for name, term in terms.items()}
         errors = {name: float(values[0]) for name, values in errors_of(prediction, batch).items()}
         rows.append({"loss": sum(value for name, value in losses.items() if learns(name))} | losses | errors)
