@@ -24,7 +24,7 @@ from datasets.synthetic.person import make_person
 from evaluation.measured_mesh import checked_mesh
 from evaluation.visible_part import visible_part
 from geometry.keypoints import Keypoints
-from geometry.surface import Mesh
+from geometry.mesh import Mesh
 from utils.files import atomic_path
 from utils.mesh_files import write_mesh
 
@@ -58,11 +58,9 @@ def small_shape(scan: Scan) -> Mesh:
     )
     mesh.vertex_colors = o3d.utility.Vector3dVector(colors)
     mesh = mesh.remove_unreferenced_vertices().simplify_quadric_decimation(SHAPE_FACES)
-    mesh.compute_vertex_normals()
     return Mesh(
         np.asarray(mesh.vertices),
         np.asarray(mesh.triangles),
-        np.asarray(mesh.vertex_normals),
         np.round(np.asarray(mesh.vertex_colors) * 255).clip(0, 255).astype(np.uint8),
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.scans import body_of
 from evaluation.distances import Surface
-from evaluation.measured_mesh import Mesh
 from evaluation.protocols import measure_strict
+from geometry.mesh import Mesh
 
 
 def strict(faces: int) -> Callable[[], None]:

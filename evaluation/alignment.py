@@ -10,7 +10,6 @@ from scipy.spatial.transform import Rotation
 
 from evaluation.distances import Surface
 from evaluation.mesh_views import Box, look, positions
-from evaluation.sampling import sample_surface
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,8 @@ def similarity_alignment(predicted: Surface, truth: Surface, seed: int) -> Simil
     is the Chamfer distance. Both directions count, so that the scale cannot collapse. It ends when nothing moves
     or after five steps in a row without a gain of 0.01 %; the step with the least mean wins.
     """
-    own = sample_surface(predicted.mesh, ICP_SAMPLES, (seed, 2)).points
-    other = sample_surface(truth.mesh, ICP_SAMPLES, (seed, 3)).points
+    own = predicted.mesh.sample(ICP_SAMPLES, (seed, 2)).points
+    other = truth.mesh.sample(ICP_SAMPLES, (seed, 3)).points
     extent = float(np.ptp(truth.mesh.vertices, axis=0).max())
     starts = [Similarity.identity(), _matched_boxes(own, other), depth_shift(predicted, truth) or Similarity.identity()]
     costs = [_Pairs.of(predicted, truth, own[::8], other[::8], start).cost for start in starts]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import open3d as o3d
 
-from evaluation.measured_mesh import Mesh
-from evaluation.sampling import face_normals
+from geometry.mesh import Mesh
 
 RESOLUTION = 1e-6
 """Distances below this share of a mesh's largest extent count as 0: coordinates in files are no finer (float32)."""
@@ -88,7 +87,7 @@ class Surface:
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
-        self.normals = face_normals(mesh)
+        self.normals = mesh.face_normals()
         low, high = mesh.vertices.min(0), mesh.vertices.max(0)
         self._centre, self._reach = (low + high) / 2, float((high - low).max()) / 2
         self._scene = o3d.t.geometry.RaycastingScene()

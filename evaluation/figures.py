@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from evaluation.alignment import Similarity, depth_shift
 from evaluation.distances import Surface
 from evaluation.measurement import BINS
-from evaluation.mesh_views import Box, look, positions, shading_normals, vertex_normals
+from evaluation.mesh_views import Box, look, positions, shading_normals
 from evaluation.report import Results
 from geometry.scan_frame import turn
 from utils.files import atomic_path
@@ -49,7 +49,7 @@ def _error_view(
 
 def _strip(surface: Surface, other: Surface, move: Move, box: Box, columns: slice) -> np.ndarray:
     """(size, views x columns, 3) float64: all yaws side by side."""
-    shading = vertex_normals(surface.mesh)
+    shading = surface.mesh.vertex_normals()
     views = [_error_view(surface, shading, other, move, box, yaw, columns) for yaw in TURNTABLE_YAWS]
     return np.concatenate(views, axis=1)
 

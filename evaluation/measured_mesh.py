@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import open3d as o3d
 
+from geometry.mesh import Mesh
 from utils.errors import InputError
 from utils.obj_file import read_obj
 
 MESH_SUFFIXES = (".obj", ".ply", ".glb")
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh."""
-
-    vertices: np.ndarray  # (V, 3) float64, finite
-    faces: np.ndarray  # (F, 3) int64, counter-clockwise seen from outside
-
-    @property
-    def corners(self) -> np.ndarray:
-        """(F, 3, 3) float64: the three vertices of every face."""
-        return self.vertices[self.faces]
-
-    def corners_of(self, faces: np.ndarray) -> np.ndarray:
-        """(N, 3, 3) float64: the vertices of chosen faces."""
-        return self.vertices[self.faces[faces]]
-
-    @property
-    def height(self) -> float:
-        """Extent along Y of the vertices that faces use."""
-        return float(np.ptp(self.vertices[self.faces.ravel(), 1]))
-
-    def moved(self, vertices: np.ndarray) -> Mesh:
-        """The same faces on other vertices."""
-        return Mesh(np.asarray(vertices, dtype=np.float64), self.faces)
 
 
 def read_mesh(path: Path | str) -> Mesh:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.distances import Hits, Surface
-from evaluation.measured_mesh import Mesh
+from geometry.mesh import Mesh
 from geometry.scan_frame import turn
 
 
@@ -59,21 +59,6 @@ def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:
         (number chosen, 3) float64.
     """
     return np.einsum("nk,nkc->nc", hits.barycentric[chosen], surface.mesh.corners_of(hits.faces[chosen]))
-
-
-def vertex_normals(mesh: Mesh) -> np.ndarray:
-    """(V, 3) float64 unit normals: the mean of a vertex's faces, weighted by area; 0 for a vertex without any."""
-    corners = mesh.corners
-    weighted = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.stack(
-        [
-            np.bincount(mesh.faces.ravel(), np.repeat(weighted[:, axis], 3), minlength=len(mesh.vertices))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
 
 def shading_normals(mesh: Mesh, per_vertex: np.ndarray, hits: Hits) -> np.ndarray:

@@ -12,10 +12,9 @@ from scipy.spatial import cKDTree
 
 from evaluation.alignment import Similarity, depth_shift, similarity_alignment, vertex_icp
 from evaluation.distances import Surface
-from evaluation.measured_mesh import Mesh
 from evaluation.measurement import Distribution, Measurement, count
-from evaluation.mesh_views import Box, look, shading_normals, vertex_normals
-from evaluation.sampling import sample_surface
+from evaluation.mesh_views import Box, look, shading_normals
+from geometry.mesh import Mesh
 from geometry.scan_frame import turn
 
 CM = 100.0
@@ -45,8 +44,8 @@ def _distances_cm(accuracy: np.ndarray, completeness: np.ndarray) -> Distributio
 def measure_strict(predicted: Surface, truth: Surface, seed: int) -> Measurement:
     """Exact distances of 100 000 area-uniform samples in both directions: raw, depth-aligned, similarity-aligned."""
     result = Measurement()
-    own = sample_surface(predicted.mesh, STRICT_SAMPLES, (seed, 0))
-    other = sample_surface(truth.mesh, STRICT_SAMPLES, (seed, 1))
+    own = predicted.mesh.sample(STRICT_SAMPLES, (seed, 0))
+    other = truth.mesh.sample(STRICT_SAMPLES, (seed, 1))
     alignments = {
         "raw": Similarity.identity(),
         "depth-aligned": depth_shift(predicted, truth),
@@ -91,7 +90,7 @@ def normal_error(predicted: Surface, truth: Surface) -> float:
     """
     middle = (truth.mesh.vertices.min(0) + truth.mesh.vertices.max(0)) / 2
     box = Box(middle, ICON_HALF_M, Box.around(truth.mesh, predicted.mesh).reach)
-    normals = [vertex_normals(surface.mesh) for surface in (predicted, truth)]
+    normals = [surface.mesh.vertex_normals() for surface in (predicted, truth)]
     total = 0.0
     for yaw in ICON_VIEWS:
         difference = _normal_picture(predicted, normals[0], box, yaw) - _normal_picture(truth, normals[1], box, yaw)
@@ -101,8 +100,8 @@ def normal_error(predicted: Surface, truth: Surface) -> float:
 
 def measure_icon(predicted: Surface, truth: Surface, seed: int) -> Measurement:
     """1000 samples, scan-to-prediction P2S, half-sum Chamfer, and the four-view normal error; no alignment."""
-    own = sample_surface(predicted.mesh, ICON_SAMPLES, (seed, 0), stratified=False)
-    other = sample_surface(truth.mesh, ICON_SAMPLES, (seed, 1), stratified=False)
+    own = predicted.mesh.sample(ICON_SAMPLES, (seed, 0), stratified=False)
+    other = truth.mesh.sample(ICON_SAMPLES, (seed, 1), stratified=False)
     accuracy, completeness = truth.nearest(own.points).distance, predicted.nearest(other.points).distance
     result = Measurement()
     columns = {
@@ -118,8 +117,8 @@ def measure_icon(predicted: Surface, truth: Surface, seed: int) -> Measurement:
 def measure_sith(predicted: Surface, truth: Surface, seed: int) -> Measurement:
     """After ICP with scale: distances between nearest samples, |cos| of their face normals, F-score at 0.01."""
     alignment = vertex_icp(predicted.mesh.vertices, truth.mesh.vertices, seed)
-    own = sample_surface(predicted.mesh, SITH_SAMPLES, (seed, 0), stratified=False)
-    other = sample_surface(truth.mesh, SITH_SAMPLES, (seed, 1), stratified=False)
+    own = predicted.mesh.sample(SITH_SAMPLES, (seed, 0), stratified=False)
+    other = truth.mesh.sample(SITH_SAMPLES, (seed, 1), stratified=False)
     moved = alignment.apply(own.points)
     own_normals = predicted.normals[own.faces] @ alignment.rotation.T
     other_normals = truth.normals[other.faces]
@@ -160,12 +159,6 @@ def check_plausible(predicted: Mesh, truth: Mesh) -> list[str]:
             "expected the same unit (see --frame)"
         )
     for name, mesh in (("prediction", predicted), ("scan", truth)):
-        if signed_volume(mesh) < 0:
+        if mesh.signed_volume() < 0:
             warnings.append(f"the faces of the {name} point inwards: its normal consistency has the wrong sign")
     return warnings
-
-
-def signed_volume(mesh: Mesh) -> float:
-    """Volume between the faces and the mean of their corners; negative when most faces point inwards."""
-    corners = mesh.corners - mesh.corners.mean((0, 1))
-    return float((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum() / 6)

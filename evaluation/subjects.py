@@ -18,9 +18,10 @@ from evaluation.map_errors import (
     shift_aligned,
     silhouette_iou,
 )
-from evaluation.measured_mesh import Mesh, read_mesh
+from evaluation.measured_mesh import read_mesh
 from evaluation.measurement import Distribution, Measurement, count
 from geometry.depth import FILE_BACKGROUND, decode_network
+from geometry.mesh import Mesh
 from geometry.normals import normals_from_depth
 from geometry.scan_frame import ScanFrame, centre_and_scale, turn
 from utils.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.distances import Surface
-from evaluation.measured_mesh import Mesh
+from geometry.mesh import Mesh
 
 DIRECTIONS = 48
 START = 1e-4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.measured_mesh import read_mesh
-from geometry.surface import Mesh as Surface
+from geometry.mesh import Mesh
 from utils.errors import InputError
 from utils.mesh_files import write_mesh
 
@@ -36,8 +36,7 @@ def test_obj_spellings(tmp_path, text):
 
 @pytest.mark.parametrize("suffix", ["ply", "glb"])
 def test_other_formats(tmp_path, suffix):
-    zeros = np.zeros((5, 3))
-    write_mesh(tmp_path / f"a.{suffix}", Surface(VERTICES, np.array(FACES, "i4"), zeros, zeros.astype("u1")))
+    write_mesh(tmp_path / f"a.{suffix}", Mesh(VERTICES, np.array(FACES, "i4"), np.zeros((5, 3), "u1")))
     corners = read_mesh(tmp_path / f"a.{suffix}").corners
     np.testing.assert_allclose(np.sort(corners.reshape(-1, 3), axis=0), np.sort(VERTICES[FACES].reshape(-1, 3), axis=0))
 

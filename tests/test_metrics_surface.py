@@ -7,18 +7,15 @@ from scipy.spatial.transform import Rotation
 
 from evaluation.alignment import Similarity, depth_shift, procrustes, similarity_alignment, vertex_icp
 from evaluation.distances import Surface, nearest_on_triangles
-from evaluation.measured_mesh import Mesh
-from evaluation.mesh_views import vertex_normals
 from evaluation.protocols import (
     check_plausible,
     measure_icon,
     measure_sith,
     measure_strict,
     normal_error,
-    signed_volume,
 )
-from evaluation.sampling import sample_surface
 from evaluation.visible_part import visible_part
+from geometry.mesh import Mesh
 
 ALIGNMENTS = ("raw", "depth-aligned", "similarity-aligned")
 
@@ -88,13 +85,13 @@ def test_exact_distances_to_a_box_far_from_the_origin():
 def test_samples_are_uniform_by_area_and_the_same_for_a_seed():
     """A 3 x 1 x 1 box: 3/14 of the area on each long side, 1/14 on each end."""
     mesh = box((3.0, 1.0, 1.0), cuts=4)
-    samples = sample_surface(mesh, 20_000, seed=3)
+    samples = mesh.sample(20_000, seed=3)
     on_end = np.abs(np.abs(samples.points[:, 0]) - 1.5) < 1e-12
 
     assert on_end.mean() == pytest.approx(2 / 14, abs=0.001)
     np.testing.assert_allclose(samples.points.mean(0), 0, atol=0.02)
-    np.testing.assert_array_equal(samples.points, sample_surface(mesh, 20_000, seed=3).points)
-    assert (samples.points != sample_surface(mesh, 20_000, seed=4).points).any()
+    np.testing.assert_array_equal(samples.points, mesh.sample(20_000, seed=3).points)
+    assert (samples.points != mesh.sample(20_000, seed=4).points).any()
 
 
 def test_identical_meshes_are_exactly_0_apart():
@@ -159,8 +156,8 @@ def test_agreement_with_nearest_neighbours_among_dense_samples():
     predicted, truth = blob(), blob()
     predicted = predicted.moved(predicted.vertices * [1.05, 1.0, 0.8] + [0.02, 0, 0.03])
     values = measure_strict(Surface(predicted), Surface(truth), seed=0).values
-    dense = cKDTree(sample_surface(truth, 1_000_000, seed=11).points)
-    distance, _ = dense.query(sample_surface(predicted, 20_000, seed=12).points)
+    dense = cKDTree(truth.sample(1_000_000, seed=11).points)
+    distance, _ = dense.query(predicted.sample(20_000, seed=12).points)
     assert values["raw/accuracy_cm"] == pytest.approx(100 * distance.mean(), rel=0.005)
 
 
@@ -179,7 +176,7 @@ def test_flipped_faces_turn_the_sign_of_normal_consistency_and_are_named():
     values = measure_strict(Surface(flipped), Surface(mesh), seed=0).values
     assert values["raw/normal_consistency"] < -0.999
     assert measure_sith(Surface(flipped), Surface(mesh), seed=0).values["sith/normal_consistency"] > 0.99
-    assert signed_volume(mesh) > 0 > signed_volume(flipped)
+    assert mesh.signed_volume() > 0 > flipped.signed_volume()
     assert check_plausible(mesh, mesh) == []
     (warning,) = check_plausible(flipped, mesh)
     assert "prediction point inwards" in warning
@@ -271,7 +268,7 @@ def test_normal_error_of_a_flipped_disc_and_of_nobody():
 def test_vertex_normals_of_a_sphere_point_outwards():
     mesh = sphere(1.0)
     away_from_poles = np.abs(mesh.vertices[:, 1]) < 0.99
-    normals = vertex_normals(mesh)[away_from_poles]
+    normals = mesh.vertex_normals()[away_from_poles]
     np.testing.assert_allclose(normals, mesh.vertices[away_from_poles], atol=0.03)
 
 

@@ -20,14 +20,13 @@ from datasets.rendering.shading import (
     exposed,
     harmonics,
     light_on,
-    linear_from_srgb,
     random_lighting,
-    srgb_from_linear,
 )
 from datasets.rendering.tracer import Tracer
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network
 from utils.errors import InputError
+from utils.srgb import linear_from_srgb, srgb_from_linear
 
 DATA = Path(__file__).parent / "data"
 

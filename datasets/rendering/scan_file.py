@@ -12,11 +12,11 @@ import open3d as o3d
 from datasets.rendering.appearance import MaterialColor, PlainColor, TextureColor, VertexColor
 from datasets.rendering.gltf_file import GltfPart, read_gltf
 from datasets.rendering.scan import Appearance
-from datasets.rendering.shading import srgb_from_linear
 from geometry.camera import Camera
 from geometry.scan_frame import WIDTH_PER_REACH
 from utils.errors import InputError
 from utils.obj_file import Material, ObjMesh, read_mtl, read_obj
+from utils.srgb import srgb_from_linear
 
 MESH_SUFFIXES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 NO_COLOR = PlainColor((0.7, 0.7, 0.7))

@@ -12,6 +12,7 @@ import numpy as np
 
 from datasets.rendering.tracer import Tracer, ViewHits
 from geometry.scan_frame import turn
+from utils.srgb import linear_from_srgb, srgb_from_linear
 
 SHADOW_BIAS = 1e-3
 """Shadow rays start this far off the surface [world units]: 2.5 mm on an adult."""
@@ -224,16 +225,6 @@ def light_on(
     fill = np.maximum(seen @ lighting.fill_direction, 0) * (0.5 + 0.5 * open_sky)
     light = ambient + (cosine * visible)[:, None] * lighting.key_rgb + fill[:, None] * lighting.fill_rgb
     return light.astype(np.float32)
-
-
-def linear_from_srgb(srgb: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] -> linear light, IEC 61966-2-1."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-
-
-def srgb_from_linear(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] -> sRGB, IEC 61966-2-1."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
 SHOULDER = 0.7
