@@ -73,7 +73,7 @@ def digitize(subject: Subject, model: Digitizer, device: torch.device) -> Digiti
 
 
 def write_result(name: str, subject: Subject, result: Digitized, folder: ResultFolder) -> None:
-    """Write everything of SPEC 9, the contact sheet last.
+    """Write everything of METHOD.md 9.4, the contact sheet last.
 
     Raises:
         InputError: the model found no body.

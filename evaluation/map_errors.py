@@ -1,7 +1,8 @@
 """Measuring depth maps, stored normals and silhouettes, pixel by pixel. Pure functions on arrays.
 
-Arrays may be numpy or torch on the CPU. Normals here are the paper's code for slopes (SPEC 6), so their angle is the
-angle between two codes made with the same formula; it is not the angle between surface normals.
+Arrays may be numpy or torch on the CPU. Normals here are the paper's code for slopes (METHOD.md 6), so their angle is
+the angle between two codes made with the same formula; it is not the angle between surface normals. Formulas:
+benchmarks/PROTOCOLS.md, maps.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Three ways of measuring a mesh against a scan: `strict` is ours, `icon` and `sith` follow published evaluations.
 
-Every function takes two meshes in metres, in one frame: Y up, the camera looks along -Z. README gives the formulas.
+Every function takes two meshes in metres, in one frame: Y up, the camera looks along -Z. The formulas are in
+benchmarks/PROTOCOLS.md.
 """
 
 from __future__ import annotations

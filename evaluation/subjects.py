@@ -70,7 +70,7 @@ def load_meshes(pair: Pair, truth: TrueMesh, frame: str, keep_metres: bool) -> t
     """Prediction and scan in one frame, in metres, Y up, seen along -Z.
 
     Args:
-        frame: "camera": the prediction is in the world of the camera (SPEC 2), the scan in its own: the scan is
+        frame: "camera": the prediction is in the world of the camera (METHOD.md 2.1), the scan in its own: the scan is
             centred and turned, the prediction scaled, both as render.py would. "scan": both are in the scan's frame.
         keep_metres: leave a scan alone that is 0.5 to 3 high; otherwise people are scaled to 1.8 m.
 

@@ -1,4 +1,4 @@
-"""The paper's pinhole camera. Only home of its intrinsics (SPEC 2)."""
+"""The paper's pinhole camera. Only home of its intrinsics (METHOD.md 2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grid of the coarse maps: an eighth of the canvas, and which of its pixels it stands for (SPEC 5 and 7)."""
+"""The grid of the coarse maps: an eighth of the canvas, and which of its pixels it stands for (METHOD.md 5.2 and 7)."""
 
 from __future__ import annotations
 

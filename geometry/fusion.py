@@ -1,4 +1,4 @@
-"""Part normals back on the canvas, blended where parts overlap (SPEC 5, fusion weight)."""
+"""Part normals back on the canvas, blended where parts overlap (METHOD.md 5.4, fusion weight)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _gaussian(size: int, device: torch.device) -> Tensor:
 
 
 def blend_weight(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) -> Tensor:
-    """How much a part counts at every pixel of its crop, before the division by the sum over parts (SPEC 5).
+    """How much a part counts at every pixel of its crop, before the division by the sum over parts (METHOD.md 5.4).
 
     1 inside the photo's footprint and the crop without its margin, blurred.
 

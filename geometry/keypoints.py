@@ -1,4 +1,4 @@
-"""The 31 joints: names, where other layouts keep them, and how missing ones are repaired (SPEC 3).
+"""The 31 joints: names, where other layouts keep them, and how missing ones are repaired (METHOD.md 3).
 
 Left and right are the person's own. A missing joint is a score of 0, never a coordinate.
 """

@@ -1,4 +1,4 @@
-"""The code for slopes that the paper calls the normals of a depth map (SPEC 6).
+"""The code for slopes that the paper calls the normals of a depth map (METHOD.md 6).
 
 It is not geometry: x is mirrored and the slope is scaled by a constant of the canvas, so normals of a cloud or a mesh
 are computed from points instead (geometry.point_cloud).
@@ -15,7 +15,7 @@ DEPTH_FLOOR = 0.2
 
 
 def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:
-    """Stored normals of a depth map, SPEC 6: n = (d[y,x] - d[y,x+1], d[y-1,x] - d[y,x], s) / |.|.
+    """Stored normals of a depth map, METHOD.md 6: n = (d[y,x] - d[y,x+1], d[y-1,x] - d[y,x], s) / |.|.
 
     The border is replicated (right column, top row); the same formula serves front and back.
 

@@ -1,4 +1,4 @@
-"""The five part networks and the twelve crops they see. Only home of the part table (SPEC 4)."""
+"""The five part networks and the twelve crops they see. Only home of the part table (METHOD.md 4)."""
 
 from __future__ import annotations
 

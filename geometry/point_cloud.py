@@ -1,4 +1,4 @@
-"""Front and back depth maps as one cloud of colored, oriented points (SPEC 9).
+"""Front and back depth maps as one cloud of colored, oriented points (METHOD.md 9.1).
 
 The two maps are lifted once (`lift_sides`); the cloud of the maps (`sides_cloud`) and the closed one that a surface is
 reconstructed from (geometry.side_gap) are both read off that.
@@ -16,7 +16,7 @@ from geometry.depth import FRONT_BACKGROUND, distance_from_network
 from geometry.window import Window
 
 LEGACY_SCALE = 1.0367394
-"""The authors' outputs divide points by it; it does not belong to the camera of their renderings (SPEC 2)."""
+"""The authors' outputs divide points by it; it does not belong to the camera of their renderings (METHOD.md 11)."""
 BACK_CUT_AT_2048 = 3
 """How many times a 3x3 erosion of the front silhouette cuts the back map of a 2048 px canvas."""
 STEEP_SLOPE = 8.0
@@ -77,7 +77,7 @@ def scaled_count(count_at_2048: int, size: int) -> int:
 
 
 def silhouettes(front: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels of the two maps are body: front <= back, and for the back also 3 px inside that (SPEC 9).
+    """Which pixels of the two maps are body: front <= back, and for the back also 3 px inside that (METHOD.md 9.1).
 
     Background (front 6 or anything 0) and NaN are not body. No mask is asked.
 
@@ -175,7 +175,7 @@ def _tangent(points: np.ndarray, distance: np.ndarray, present: np.ndarray, axis
 
 
 def sides_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
-    """The pixels of both maps as points, front first, each with the photo's color (SPEC 9).
+    """The pixels of both maps as points, front first, each with the photo's color (METHOD.md 9.1).
 
     Args:
         rgb: (R, R, 3) uint8, the photo on the canvas of the maps.

@@ -1,4 +1,4 @@
-"""From a scan's own units and place to the world of the camera, and the turn of the person (SPEC 2)."""
+"""From a scan's own units and place to the world of the camera, and the turn of the person (METHOD.md 2.3)."""
 
 from __future__ import annotations
 

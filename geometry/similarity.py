@@ -66,7 +66,7 @@ def _place(joint: str, xy: np.ndarray) -> np.ndarray:
 
 
 def pose_part(part: Part, xy: np.ndarray) -> np.ndarray:
-    """part_from_canvas of one part (SPEC 4).
+    """part_from_canvas of one part (METHOD.md 4).
 
     Args:
         xy: (31, 2) joints on the canvas, which spans [-1, 1]; none missing.
@@ -88,7 +88,7 @@ def pose_part(part: Part, xy: np.ndarray) -> np.ndarray:
 
 
 def pose_parts(xy: np.ndarray) -> PartPoses:
-    """Poses of all parts (SPEC 4).
+    """Poses of all parts (METHOD.md 4).
 
     Args:
         xy: (31, 2) joints on the canvas, which spans [-1, 1]; none missing.

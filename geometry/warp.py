@@ -1,4 +1,4 @@
-"""Sampling between the canvas and the parts. The only home of grid_sample (SPEC 4 and 5).
+"""Sampling between the canvas and the parts. The only home of grid_sample (METHOD.md 4 and 5.4).
 
 Coordinates span [-1, 1] from edge to edge (align_corners=False): pixel i of n has its centre at (2 i + 1) / n - 1.
 Every sampling is bilinear and sees zeros outside. Only the pixels that are wanted are sampled: a crop is a centred

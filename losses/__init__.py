@@ -1,1 +1,1 @@
-"""What training minimises, term by term (SPEC 7)."""
+"""What training minimises, term by term (METHOD.md 7)."""

@@ -1,4 +1,4 @@
-"""Ground truth in the shape of every prediction, all from the two full-resolution depth maps (SPEC 6 and 7)."""
+"""Ground truth in the shape of every prediction, all from the two full-resolution depth maps (METHOD.md 6 and 7)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def depth_target(depth: Tensor) -> Tensor:
 
 
 def crops_of(kind: PartKind, normals: Tensor, canvas_from_part: Tensor) -> Tensor:
-    """Targets of a part network: the full normals seen through its crops, as values, zeros outside (SPEC 7).
+    """Targets of a part network: the full normals seen through its crops, as values, zeros outside (METHOD.md 7).
 
     Args:
         normals: (B, 6, R, R) stored normals.

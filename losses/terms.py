@@ -1,4 +1,4 @@
-"""The four losses, each for front and back together (SPEC 7)."""
+"""The four losses, each for front and back together (METHOD.md 7)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: Lo
 
 
 def mask_loss(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
-    """Binary cross-entropy of the silhouette, on logits, once (SPEC 11).
+    """Binary cross-entropy of the silhouette, on logits, once (METHOD.md 11).
 
     Args:
         logits: (B, 1, H, W).

@@ -1,1 +1,1 @@
-"""The networks of the paper (SPEC 5)."""
+"""The networks of the paper (METHOD.md 5)."""

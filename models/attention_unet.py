@@ -1,4 +1,4 @@
-"""The normal networks: one for the whole person, five for the parts (SPEC 5, AU-Net)."""
+"""The normal networks: one for the whole person, five for the parts (METHOD.md 5.2, AU-Net)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.blocks import Encoder, GatedUp, Head, clamp_with_inward_gradient, in
 NORMAL_CHANNELS = 6
 """Front normal in channels 0-2, back normal in 3-5."""
 HEAD_BIAS = 0.5
-"""The middle of the stored normals: a ReLU head that starts there cannot start dead (SPEC 11)."""
+"""The middle of the stored normals: a ReLU head that starts there cannot start dead (METHOD.md 5.6)."""
 
 
 class AttentionUNet(nn.Module):

@@ -1,4 +1,4 @@
-"""The pieces of every network: convolution blocks, upsampling, attention gates (SPEC 5)."""
+"""The pieces of every network: convolution blocks, upsampling, attention gates (METHOD.md 5.1)."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Encoder(nn.ModuleList):
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolution weights normal with variance 2 / (k k out), biases PyTorch's default, BatchNorm 1 and 0 (SPEC 5)."""
+    """Convolution weights normal of variance 2 / (k k out), the rest PyTorch's defaults (METHOD.md 5.6)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -26,8 +26,8 @@ class ModelConfig:
     normal_widths: tuple[int, ...]  # channels of the part networks and the coarse normal network, fine to coarse
     depth_widths: tuple[int, ...]  # channels of each encoder of the coarse depth network
     refiner_width: int  # channels of the refiner's depth and normal features, each
-    masked: bool = False  # the refined mask cuts the refined depth; without, front behind back does alone (SPEC 9)
-    backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (SPEC 8)
+    masked: bool = False  # the refined mask cuts the refined depth; else only front behind back does (METHOD.md 5.5)
+    backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (METHOD.md 8.3)
 
     def __post_init__(self) -> None:
         if self.canvas <= 0 or self.canvas % 128:

@@ -1,4 +1,4 @@
-"""Coarse depth from the small photo and its normals (SPEC 5, D-AU-Net)."""
+"""Coarse depth from the small photo and its normals (METHOD.md 5.3, D-AU-Net)."""
 
 from __future__ import annotations
 

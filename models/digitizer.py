@@ -1,4 +1,4 @@
-"""The paper on one page: from a photo and the poses of its parts to full-resolution normals and depth (SPEC 1)."""
+"""The paper on one page: from a photo and the poses of its parts to full-resolution normals and depth (METHOD.md 1)."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Digitized(Phase1Maps):
 
 
 class Digitizer(nn.Module):
-    """Five part networks, a coarse normal network, a coarse depth network and a refiner (SPEC 5).
+    """Five part networks, a coarse normal network, a coarse depth network and a refiner (METHOD.md 5).
 
     Args:
         canvas: side R of the square photo [px], a multiple of 128.

@@ -1,4 +1,4 @@
-"""The four kinds of network for inference, and a Digitizer made of them (SPEC 10).
+"""The four kinds of network for inference, and a Digitizer made of them (METHOD.md 10).
 
 Same inputs, same outputs as the plain networks in eval mode, within rounding.
 """

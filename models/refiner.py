@@ -1,4 +1,4 @@
-"""The high-resolution depth refiner: coarse depth lifted 8x, guided by the fused normals at every step (SPEC 5)."""
+"""The depth refiner: coarse depth lifted 8x, guided by the fused normals at every step (METHOD.md 5.5)."""
 
 from __future__ import annotations
 

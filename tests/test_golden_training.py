@@ -1,4 +1,4 @@
-"""One full-size training step of each phase against the official numbers (SPEC 7 and 12): minutes, and 10 GB."""
+"""One full-size training step of each phase against the official numbers (METHOD.md 7 and 12): minutes, and 10 GB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The refiner's forward pass that keeps only what comes out of convolutions, and computes the rest again (SPEC 10).
+"""The refiner's forward pass that keeps only what convolutions give, and computes the rest again (METHOD.md 10).
 
 At 2048 px a map of 64 channels is a gigabyte. Between two convolutions stand BatchNorm and ReLU, which are cheap: they
 are computed again on the way back, so that one map per convolution is held instead of three.

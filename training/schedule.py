@@ -1,4 +1,4 @@
-"""Learning rate by position in the run, as a share of the base rate (SPEC 8)."""
+"""Learning rate by position in the run, as a share of the base rate (METHOD.md 8.1)."""
 
 from __future__ import annotations
 

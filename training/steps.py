@@ -69,7 +69,7 @@ def window_of(batch: Sample) -> Window:
 
 
 class FirstPhase:
-    """Trains the five part networks, the coarse normal network and the coarse depth network (SPEC 7).
+    """Trains the five part networks, the coarse normal network and the coarse depth network (METHOD.md 7).
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
@@ -109,7 +109,7 @@ class FirstPhase:
     def _parts(self, batch: Sample, truth: Truth, coarse_normals: Tensor, scaled: Scaled, result: BatchResult) -> None:
         """The part networks, one after the other."""
         with torch.no_grad():
-            # Cropped without gradient: part losses do not reach the coarse network (SPEC 5).
+            # Cropped without gradient: part losses do not reach the coarse network (METHOD.md 5.2).
             enlarged = self.model.enlarge(coarse_normals.float())
         poses = poses_of(batch)
         for kind in KINDS:

@@ -34,7 +34,7 @@ class Prediction:
     scale: int  # 1 when `depth` is on the canvas, COARSE_STRIDE when it is coarse
 
     def person(self) -> Tensor:
-        """(B, h, w) bool, where the prediction sees somebody: what the point cloud will keep (SPEC 9)."""
+        """(B, h, w) bool, where the prediction sees somebody: what the point cloud will keep (METHOD.md 9.1)."""
         if self.scale > 1:
             return self.depth.mask_logits[:, 0] > 0
         return (self.depth.depth.front <= self.depth.depth.back)[:, 0]

@@ -1,4 +1,4 @@
-"""Where the files of one run lie, with the authors' names: {save_path}/{save_name}/... (SPEC 9)."""
+"""Where the files of one run lie, with the authors' names: {save_path}/{save_name}/... (METHOD.md 9.4)."""
 
 from __future__ import annotations
 

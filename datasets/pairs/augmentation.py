@@ -1,4 +1,4 @@
-"""What makes every training photo different: light, background, camera, framing (SPEC 8, and more where wanted).
+"""What makes every training photo different: light, background, camera, framing (METHOD.md 8.2, and more where wanted).
 
 All randomness comes from the generator that is handed in, so a sample is a function of its seed.
 """
@@ -22,7 +22,7 @@ from geometry.keypoints import MIRRORED
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Ranges of the randomisation. The defaults are the paper's (SPEC 8): everything below the background is off."""
+    """Ranges of the randomisation. The defaults are the paper's (METHOD.md 8.2): all below the background is off."""
 
     brightness: tuple[float, ...] = (0.7, 1.0)  # factors, low and high
     contrast: tuple[float, ...] = (0.7, 1.0)

@@ -1,4 +1,4 @@
-"""What stands behind a person: photos of rooms, or rooms made up, and how person and background become one (SPEC 8)."""
+"""Backgrounds, from photos or painted, and how a person is put before one (METHOD.md 8.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where training pairs lie on disk: the official folders, names and list files, written and read (SPEC 2).
+"""Where training pairs lie on disk: the official folders, names and list files, written and read (METHOD.md 2.4).
 
 Only home of the layout, so that pairs made by the official renderer and by ours mix freely.
 """

@@ -1,4 +1,4 @@
-"""From a photo of any size to what the networks see, the same way at training and at test (SPEC 3 and 8)."""
+"""From a photo of any size to what the networks see, the same way at training and at test (METHOD.md 3.3 and 8.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEST_DIMMING = 0.85
 
 
 class SquareCanvas:
-    """One change of coordinates for photo, mask and joints: pad to a square, then resize to the canvas (SPEC 3).
+    """One change of coordinates for photo, mask and joints: pad to a square, then resize to the canvas (METHOD.md 3.3).
 
     Args:
         height, width: of the photo [px].
@@ -59,7 +59,7 @@ def to_network(rgb: np.ndarray | Tensor) -> Tensor:
 
 
 def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """(R, R, 3) uint8 with the three changed in this order, each rounded to 8 bits (SPEC 8)."""
+    """(R, R, 3) uint8 with the three changed in this order, each rounded to 8 bits (METHOD.md 8.3)."""
     planes = torch.from_numpy(rgb).permute(2, 0, 1)
     planes = adjust.adjust_brightness(planes, brightness)
     planes = adjust.adjust_contrast(planes, contrast)
@@ -69,7 +69,7 @@ def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: floa
 def cut_out(
     rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...], dimming: tuple[float, float, float]
 ) -> np.ndarray:
-    """Take the background away and dim the picture (SPEC 8).
+    """Take the background away and dim the picture (METHOD.md 8.3).
 
     The background becomes 0, then the picture is dimmed. Contrast leans on the mean of the whole canvas, so the
     background ends a little above black, like black clothes; a backdrop tells them apart.

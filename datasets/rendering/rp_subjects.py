@@ -1,4 +1,4 @@
-"""RenderPeople subjects that the official set does not take as they are (SPEC 2)."""
+"""RenderPeople subjects that the official set does not take as they are (METHOD.md 2.3)."""
 
 TURNED_DEG = -90.0
 """About Y, so that they face the camera."""

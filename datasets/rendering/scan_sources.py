@@ -1,4 +1,4 @@
-"""Where scans come from: the three official sets and any folder of meshes (SPEC 2)."""
+"""Where scans come from: the three official sets and any folder of meshes (METHOD.md 2.3)."""
 
 from __future__ import annotations
 
