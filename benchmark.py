@@ -32,6 +32,8 @@ STAGES = {
     "forward-bf16": ("networks", "forward", ("bf16",)),
     "joints": ("people", "joints", ()),
     "mask": ("people", "mask", ()),
+    "agreement-768": ("surfaces", "agreement", (768,)),
+    "agreement-2048": ("surfaces", "agreement", (2048,)),
     "clouds-and-files": ("surfaces", "clouds_and_files", ()),
     "mesh-2M": ("surfaces", "mesh", ()),
     "mesh-2M-solver-alone": ("surfaces", "solver_alone", ()),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -25,8 +26,9 @@ from geometry.similarity import PartPoses, pose_parts
 from geometry.warp import part_corners
 from geometry.window import person_window
 from models.build import load_digitizer
-from models.digitizer import Digitized, Digitizer, Poses
+from models.digitizer import Agreement, Conventions, Digitized, Digitizer, Poses
 from models.fast import accelerate
+from models.final_depth import final_depth
 from models.result_maps import result_pictures
 from utils.batch import run_batch
 from utils.contact_sheet import SheetInput, contact_sheet
@@ -68,21 +70,26 @@ def place_on_canvas(photo: Photo, person: Person, size: int) -> Subject:
 @torch.inference_mode()
 def digitize(subject: Subject, model: Digitizer, device: torch.device) -> Digitized:
     """Run the model on one subject, the refiner on the person's box."""
-    photo = to_network(test_time_photo(subject.rgb, subject.mask, model.backdrop)).to(device)
+    photo = to_network(test_time_photo(subject.rgb, subject.mask, model.conventions.backdrop)).to(device)
     return model(photo, Poses.stack([subject.poses], device), person_window(subject.mask))
 
 
-def write_result(name: str, subject: Subject, result: Digitized, folder: ResultFolder) -> None:
+def write_result(
+    name: str, subject: Subject, result: Digitized, conventions: Conventions, folder: ResultFolder
+) -> None:
     """Write everything of METHOD.md 9.4, the contact sheet last.
+
+    Args:
+        conventions: of the model, or what the user wants instead.
 
     Raises:
         InputError: the model found no body.
     """
     size = len(subject.rgb)
-    depth = result.depth.placed(result.window, size)
+    depth = final_depth(result, subject.mask, conventions)
     pictures = result_pictures(name, result, depth, subject.rgb, subject.mask)
     try:
-        sides = lift_sides(*(side[0, 0].float().cpu().numpy() for side in (depth.depth.front, depth.depth.back)))
+        sides = lift_sides(*(side[0, 0].numpy() for side in (depth.depth.front, depth.depth.back)))
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
     closed = closed_cloud(sides, subject.rgb)
@@ -112,6 +119,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save_name", default="demo")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
     parser.add_argument("--precision", default="fp32", choices=PRECISIONS, help="of the part networks")
+    parser.add_argument(
+        "--agreement",
+        default="auto",
+        choices=("auto", *get_args(Agreement)),
+        help="depth that is made to agree with the normals; auto: what the model's config says",
+    )
     parser.add_argument("--keypoints", default="auto", choices=KEYPOINT_CHOICES)
     parser.add_argument("--mask", default="auto", choices=MASK_CHOICES)
     parser.add_argument("--person", type=int, help="which of several people, counted from the left, from 1")
@@ -143,7 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    folder = ResultFolder.of(args.save_path, args.save_name)
+    folder, conventions = ResultFolder.of(args.save_path, args.save_name), model.conventions
+    if args.agreement != "auto":
+        conventions = replace(conventions, agreement=args.agreement)
 
     def work(name: str) -> None:
         photo = Photo.read(photos[name])
@@ -153,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.save_keypoints:
             write_keypoints(folder.keypoints(name), person.keypoints)
         subject = place_on_canvas(photo, person, model.canvas)
-        write_result(name, subject, digitize(subject, model, device), folder)
+        write_result(name, subject, digitize(subject, model, device), conventions, folder)
 
     def is_done(name: str) -> bool:
         return folder.sheet(name).exists() and not args.overwrite

@@ -19,7 +19,8 @@ from geometry.parts import KINDS, indices_of
 from geometry.point_cloud import PointCloud
 from geometry.surface import reconstruct_surface
 from geometry.window import Window
-from models.digitizer import DepthMaps, Digitized, FrontBack
+from models.digitizer import Conventions, DepthMaps, Digitized, FrontBack
+from models.final_depth import final_depth
 from test_model import place_on_canvas, write_result
 from utils.result_folder import ResultFolder
 
@@ -53,7 +54,18 @@ def clouds_and_files() -> Callable[[], None]:
 
     def work() -> None:
         subject = place_on_canvas(Photo.read(sample.PHOTO), person, sample.CANVAS)
-        write_result("sample", subject, result, ResultFolder.of(folder.name, "benchmark"))
+        write_result("sample", subject, result, Conventions(), ResultFolder.of(folder.name, "benchmark"))
+
+    return work
+
+
+def agreement(size: int) -> Callable[[], None]:
+    """Both depths of a person that fills the canvas made to agree with the normals, from the coarse depth."""
+    result = _true_result(size)
+    person = (result.depth.mask_logits[0, 0] > 0).numpy()
+
+    def work() -> None:
+        final_depth(result, person, Conventions(masked=True, agreement="coarse"))
 
     return work
 

@@ -6,10 +6,17 @@ from typing import TypeVar
 
 import numpy as np
 
+from geometry.pixel_sets import nearest_in
+from geometry.window import Window
+
 Array = TypeVar("Array")
 
 COARSE_STRIDE = 8
 """Canvas pixels to a coarse one, along rows and along columns."""
+SAMPLED_PIXEL = 3
+"""Of every COARSE_STRIDE, in rows and columns: a coarse depth is the depth there."""
+LEAST_SHARE = 0.05
+"""Of its bilinear weights that must lie on known samples for a pixel to have a value of its own."""
 
 
 def coarse_pixels(size: int) -> np.ndarray:
@@ -31,5 +38,33 @@ def coarse_of(depth: Array, canvas: int) -> Array:
         (..., R / 8, R / 8).
     """
     stride = COARSE_STRIDE * depth.shape[-1] // canvas
-    start = (stride - 1) // 2
+    start = SAMPLED_PIXEL * stride // COARSE_STRIDE
     return depth[..., start::stride, start::stride]
+
+
+def enlarged(coarse: np.ndarray, known: np.ndarray, window: Window) -> np.ndarray:
+    """Coarse depth between its samples: bilinear, normalised by the share of its weights that are known samples.
+
+    Args:
+        coarse: (C, r, r) depth, any values where it is not known.
+        known: (r, r) bool.
+        window: of the canvas, on which it is wanted.
+
+    Returns:
+        (C, h, w) float64. Pixels away from known samples take the value of the nearest pixel that has one; 0 when
+        nothing is known.
+    """
+    rows, columns = (_between(np.arange(*ends), len(known)) for ends in
+                     ((window.top, window.bottom), (window.left, window.right)))  # fmt: skip
+    share = rows @ known.astype(np.float64) @ columns.T
+    values = rows @ np.where(known, coarse, 0).astype(np.float64) @ columns.T
+    own = share > LEAST_SHARE
+    if not own.any():
+        return np.zeros_like(values)
+    return (values / np.maximum(share, LEAST_SHARE))[(slice(None), *nearest_in(own))]
+
+
+def _between(pixels: np.ndarray, samples: int) -> np.ndarray:
+    """(n, samples) float64 weights of linear interpolation between samples; the first and the last go on outwards."""
+    place = np.clip((pixels - SAMPLED_PIXEL) / COARSE_STRIDE, 0, samples - 1)
+    return np.maximum(1 - abs(place[:, None] - np.arange(samples)), 0)

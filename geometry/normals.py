@@ -14,6 +14,11 @@ DEPTH_FLOOR = 0.2
 """Network depth below which a pixel is background: its stored normal is 0."""
 
 
+def slope_unit(canvas: int) -> float:
+    """s, the step of network depth that the code stores as 45 deg; the same for the coarse maps of that canvas."""
+    return 2048 / canvas / 255
+
+
 def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:
     """Stored normals of a depth map, METHOD.md 6: n = (d[y,x] - d[y,x+1], d[y-1,x] - d[y,x], s) / |.|.
 
@@ -21,7 +26,7 @@ def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:
 
     Args:
         depth: (B, 1, H, W) network depth; values below 0.2 are background.
-        canvas: side of the full canvas [px], from which s = 2048 / canvas / 255 follows at every scale of it.
+        canvas: side of the full canvas [px], from which s follows (slope_unit).
 
     Returns:
         (B, 3, H, W) stored normals (n + 1) / 2 in [0, 1]; 0 marks background.
@@ -30,6 +35,6 @@ def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:
     here = padded[..., 1:, :-1]
     x = here - padded[..., 1:, 1:]
     y = padded[..., :-1, :-1] - here
-    z = torch.full_like(depth, 2048 / canvas / 255)
+    z = torch.full_like(depth, slope_unit(canvas))
     stored = (F.normalize(torch.cat([x, y, z], dim=1), dim=1) + 1) / 2
     return torch.where(depth >= DEPTH_FLOOR, stored, torch.zeros_like(stored))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from geometry.camera import Camera
+from geometry.pixel_sets import eroded, nearest_in, rim_of
 from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
 
 COLOR_INSET_AT_2048 = 3
@@ -37,7 +38,7 @@ def closed_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
     Args:
         rgb: (R, R, 3) uint8, the photo on the canvas of the maps.
     """
-    inner = _eroded(sides.silhouette, scaled_count(STEEP_RIM_AT_2048, sides.size))
+    inner = eroded(sides.silhouette, scaled_count(STEEP_RIM_AT_2048, sides.size))
     kept = replace(
         sides, front=_without_flying(sides.front, sides, inner), back=_without_flying(sides.back, sides, inner)
     )
@@ -71,7 +72,7 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     """Cubics from the front to the back map at every pixel of the rim, with points one pixel's width apart."""
     outwards = _outwards(sides)
     narrow = sides.back.distance - sides.front.distance <= LONGEST_GAP
-    rim = _rim(sides.silhouette) & outwards.any(axis=-1) & narrow
+    rim = rim_of(sides.silhouette) & outwards.any(axis=-1) & narrow
     outwards, rays = outwards[rim], sides.rays[rim]
     pitch = sides.front.distance[rim] / Camera(sides.size).focal
     start, end = sides.points(sides.front, rim), sides.points(sides.back, rim)
@@ -97,18 +98,6 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
     return PointCloud(points, normals.astype(np.float32), colors[rim][curve])
 
 
-def _rim(silhouette: np.ndarray) -> np.ndarray:
-    """(h, w) bool: pixels of the silhouette that touch a pixel outside it, or the window's edge."""
-    return silhouette & ~_eroded(silhouette, 1)
-
-
-def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
-    """(h, w) bool: the mask cut by `times` pixels from its edge, to which the window's edge belongs."""
-    square = np.ones((3, 3), np.uint8)
-    border = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
-    return cv2.erode(mask.astype(np.uint8), square, iterations=times, **border).astype(bool)
-
-
 def _outwards(sides: Sides) -> np.ndarray:
     """(h, w, 3) unit directions out of the silhouette, parallel to the image plane; 0 where there is none."""
     sigma = max(OUTLINE_SIGMA_AT_2048 * sides.size / 2048, 1.0)
@@ -120,17 +109,6 @@ def _outwards(sides: Sides) -> np.ndarray:
     outwards = np.stack([-right, down, np.zeros_like(down)], axis=-1)[1:-1, 1:-1].astype(np.float64)
     length = np.linalg.norm(outwards, axis=-1, keepdims=True)
     return np.where(length > 1e-4, outwards / np.maximum(length, 1e-4), 0)
-
-
-def _nearest(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of the mask's nearest pixel, each (h, w); the mask has at least one pixel."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    rows, columns = np.nonzero(mask)
-    index = np.zeros(labels.max() + 1, np.int64)
-    index[labels[rows, columns]] = np.arange(len(rows))
-    return rows[index[labels]], columns[index[labels]]
 
 
 def _heading(normals: np.ndarray, outwards: np.ndarray, rays: np.ndarray) -> np.ndarray:
@@ -162,9 +140,9 @@ def _cubic(
 
 def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8: the photo, where pixels near the rim take the color of the nearest pixel well inside it."""
-    inner = _eroded(sides.silhouette, scaled_count(COLOR_INSET_AT_2048, sides.size))
+    inner = eroded(sides.silhouette, scaled_count(COLOR_INSET_AT_2048, sides.size))
     colors = rgb[sides.window.slices]
     if not inner.any():
         return colors
-    rows, columns = _nearest(inner)
+    rows, columns = nearest_in(inner)
     return colors[rows, columns]

@@ -11,7 +11,7 @@ from torch import Tensor
 from geometry.parts import KINDS
 from models.attention_unet import AttentionUNet
 from models.coarse_depth import DualEncoderUNet
-from models.digitizer import Digitizer
+from models.digitizer import Agreement, Conventions, Digitizer
 from models.refiner import DepthRefiner
 from utils.checkpoint import read_checkpoint
 from utils.config import build_config
@@ -28,6 +28,7 @@ class ModelConfig:
     refiner_width: int  # channels of the refiner's depth and normal features, each
     masked: bool = False  # the refined mask cuts the refined depth; else only front behind back does (METHOD.md 5.5)
     backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (METHOD.md 8.3)
+    agreement: Agreement = "off"  # the depth that is made to agree with the fused normals at test
 
     def __post_init__(self) -> None:
         if self.canvas <= 0 or self.canvas % 128:
@@ -47,8 +48,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         AttentionUNet(3, config.normal_widths),
         DualEncoderUNet(config.depth_widths),
         DepthRefiner(config.refiner_width) if refiner else None,
-        config.backdrop,
-        config.masked,
+        Conventions(config.backdrop, config.masked, config.agreement),
     )
 
 

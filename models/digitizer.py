@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from geometry.warp import sample_crop
 from geometry.window import Window
 from models.blocks import clamp_with_inward_gradient
 
+Agreement = Literal["off", "coarse", "refined"]
+"""Which depth is made to agree with the fused normals (models.final_depth)."""
 BACKGROUND_LOGIT = -20.0
 """Mask logit of pixels outside the window that the refiner saw: background with a probability of 1 - 2e-9."""
 
@@ -120,6 +123,15 @@ class Digitized(Phase1Maps):
     window: Window  # of the canvas, on which the refiner ran
 
 
+@dataclass(frozen=True)
+class Conventions:
+    """What a model's photos and outputs mean, beside its weights."""
+
+    backdrop: tuple[int, ...] = ()  # RGB of the photo's background (datasets.people.square_canvas.cut_out)
+    masked: bool = False  # the refined depth gets the networks' backgrounds where the refined mask says background
+    agreement: Agreement = "off"
+
+
 class Digitizer(nn.Module):
     """Five part networks, a coarse normal network, a coarse depth network and a refiner (METHOD.md 5).
 
@@ -129,8 +141,7 @@ class Digitizer(nn.Module):
         coarse_normals: network (B, 3, r, r) -> (B, 6, r, r).
         coarse_depth: network (B, 3, r, r), (B, 6, r, r) -> (B, 3, r, r).
         refiner: network (B, 2, r, r), (B, 6, R, R), window -> (B, 3, window); None where only phase 1 is wanted.
-        backdrop: what the photo must show where nobody is (datasets.people.square_canvas.cut_out).
-        masked: whether the refined depth gets the networks' backgrounds where the refined mask says background.
+        conventions: what photos must show and outputs mean.
     """
 
     def __init__(
@@ -140,8 +151,7 @@ class Digitizer(nn.Module):
         coarse_normals: nn.Module,
         coarse_depth: nn.Module,
         refiner: nn.Module | None,
-        backdrop: tuple[int, ...] = (),
-        masked: bool = False,
+        conventions: Conventions,
     ) -> None:
         super().__init__()
         self.canvas = canvas
@@ -149,8 +159,7 @@ class Digitizer(nn.Module):
         self.coarse_normals = coarse_normals
         self.coarse_depth = coarse_depth
         self.refiner = refiner
-        self.backdrop = backdrop
-        self.masked = masked
+        self.conventions = conventions
 
     def shrink(self, photo: Tensor) -> Tensor:
         """(B, 3, R, R) -> (B, 3, r, r): bilinear without antialias, the mean of the middle 2x2 of every 8x8.
@@ -205,7 +214,7 @@ class Digitizer(nn.Module):
     def refine(self, maps: Phase1Maps, window: Window) -> DepthMaps:
         """Full-resolution depth on a window of the canvas; meant for inference."""
         refined = DepthMaps.of(self.refiner(maps.coarse_depth.masked.stacked, maps.fused, window))
-        return DepthMaps(refined.masked, refined.mask_logits) if self.masked else refined
+        return DepthMaps(refined.masked, refined.mask_logits) if self.conventions.masked else refined
 
     def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
         """The whole road for one or more photos.

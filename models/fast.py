@@ -155,6 +155,5 @@ def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Dig
         FastAttentionUNet(model.coarse_normals, torch.float32),
         FastDualEncoderUNet(model.coarse_depth),
         FastRefiner(model.refiner) if model.refiner is not None else None,
-        model.backdrop,
-        model.masked,
+        model.conventions,
     ).eval()

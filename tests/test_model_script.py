@@ -94,6 +94,25 @@ def test_photos_become_maps_clouds_and_meshes(photos, checkpoint, tmp_path, caps
     assert "0 digitized" in capsys.readouterr().out, "finished photos are not done again"
 
 
+def test_agreement_gives_the_maps_another_depth_on_the_person_of_the_mask(photos, checkpoint, tmp_path):
+    """The tiny model's config says "off"; its coarse depth is noise, which the mask of the photo cuts all the same."""
+    depths = {}
+    for choice in ("auto", "off", "coarse", "refined"):
+        arguments_of_choice = arguments(photos / "anna.png", checkpoint, tmp_path, "--agreement", choice, "--overwrite")
+        assert test_model.main(arguments_of_choice) == 0
+        root = tmp_path / "results" / "run"
+        assert written(root) == expected_files("anna")
+        front, back = (read_depth_png(root / f"depth/anna_{side}.png") for side in ("front", "back"))
+        depths[choice] = front
+        if choice in ("coarse", "refined"):
+            mask = cv2.imread(str(root / "images/anna.png"), cv2.IMREAD_UNCHANGED)[..., 3] > 0
+            assert ((front > 0) == mask).all() and ((back > 0) == mask).all() and (front <= back).all()
+    np.testing.assert_array_equal(depths["auto"], depths["off"])
+    assert all(
+        (depths[a] != depths[b]).any() for a, b in (("off", "coarse"), ("off", "refined"), ("coarse", "refined"))
+    )
+
+
 def test_bad_photos_are_named_and_the_rest_goes_on(photos, checkpoint, tmp_path, capsys):
     (photos / "broken.jpg").write_bytes(b"no photo")
     write_png(photos / "alone.png", np.full((64, 64, 3), 90, np.uint8))

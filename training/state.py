@@ -100,8 +100,8 @@ def resume(
 def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
-    What stands for "nobody" may be said in another way: it is learnt, and changes no shape. Networks may be narrower
-    than the config's, by whole factors: they are widened.
+    What stands for "nobody" may be said in another way: it is learnt, and changes no shape. Agreement is of no
+    network. Networks may be narrower than the config's, by whole factors: they are widened.
 
     Raises:
         InputError: the file cannot be used, or is of another model.
@@ -109,7 +109,7 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
     wanted = to_dict(settings.model)
-    free = ("backdrop", "masked", "normal_widths", "depth_widths", "refiner_width")
+    free = ("backdrop", "masked", "agreement", "normal_widths", "depth_widths", "refiner_width")
     if dict(checkpoint.model) | {name: wanted[name] for name in free} != wanted:
         raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {wanted}")
     weights = dict(checkpoint.weights)

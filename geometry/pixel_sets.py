@@ -1,0 +1,42 @@
+"""Sets of pixels as (h, w) bool: cut from their edge, and the nearest member of every pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def eroded(mask: np.ndarray, times: int, outside: bool = False) -> np.ndarray:
+    """(h, w) bool: the mask cut `times` times by a 3x3 square.
+
+    Args:
+        outside: what lies beyond the window: True keeps a mask whole that the window cuts.
+    """
+    square = np.ones((3, 3), np.uint8)
+    return cv2.erode(
+        mask.astype(np.uint8), square, iterations=times, borderType=cv2.BORDER_CONSTANT, borderValue=int(outside)
+    ).astype(bool)
+
+
+def rim_of(mask: np.ndarray, outside: bool = False) -> np.ndarray:
+    """(h, w) bool: pixels of the mask that touch, at a side or a corner, a pixel that is not in it."""
+    return mask & ~eroded(mask, 1, outside)
+
+
+def depth_inside(mask: np.ndarray, outside: bool = False) -> np.ndarray:
+    """(h, w) float32 distance [px] of the mask's pixels to the nearest pixel that is not in it; 0 outside the mask."""
+    padded = np.pad(mask, 1, constant_values=outside).astype(np.uint8)
+    if padded.all():
+        return np.full(mask.shape, float(sum(mask.shape)), np.float32)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+
+
+def nearest_in(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of the mask's nearest pixel, each (h, w) int64; the mask has at least one pixel."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(mask)
+    index = np.zeros(labels.max() + 1, np.int64)
+    index[labels[rows, columns]] = np.arange(len(rows))
+    return rows[index[labels]], columns[index[labels]]
