@@ -137,7 +137,7 @@ class Work:
 
 def _from_source(source: ScanSource, subject: str) -> TrueMesh:
     scan = source.load(subject)
-    mesh = checked_mesh(Path(subject), scan.vertices, scan.faces)
+    mesh = checked_mesh(Path(subject), scan.mesh)
     frame = frame_of(Path(subject), mesh)
     frame = ScanFrame(frame.offset, frame.scale / scan.frame_scale)
     # Synthetic people have a whole body under their clothes; a scanner would not have seen it.

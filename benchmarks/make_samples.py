@@ -47,14 +47,14 @@ def small_shape(scan: Scan) -> Mesh:
 
     The skin under the clothes is left out: measured against it, no prediction could be right.
     """
-    colors = np.zeros((len(scan.vertices), 3))
+    colors = np.zeros((len(scan.mesh.vertices), 3))
     corners = np.eye(3)
     for corner in range(3):
-        weights = np.repeat(corners[corner][None], len(scan.faces), axis=0)
-        colors[scan.faces[:, corner]] = scan.appearance.albedo(np.arange(len(scan.faces)), weights)
-    seen = visible_part(checked_mesh(Path(scan.name), scan.vertices, scan.faces)).faces
+        weights = np.repeat(corners[corner][None], len(scan.mesh.faces), axis=0)
+        colors[scan.mesh.faces[:, corner]] = scan.appearance.albedo(np.arange(len(scan.mesh.faces)), weights)
+    seen = visible_part(checked_mesh(Path(scan.name), scan.mesh)).faces
     mesh = o3d.geometry.TriangleMesh(
-        o3d.utility.Vector3dVector(scan.vertices), o3d.utility.Vector3iVector(seen.astype(np.int32))
+        o3d.utility.Vector3dVector(scan.mesh.vertices), o3d.utility.Vector3iVector(seen.astype(np.int32))
     )
     mesh.vertex_colors = o3d.utility.Vector3dVector(colors)
     mesh = mesh.remove_unreferenced_vertices().simplify_quadric_decimation(SHAPE_FACES)

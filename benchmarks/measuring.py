@@ -9,13 +9,12 @@ import numpy as np
 from benchmarks.scans import body_of
 from evaluation.distances import Surface
 from evaluation.protocols import measure_strict
-from geometry.mesh import Mesh
 
 
 def strict(faces: int) -> Callable[[], None]:
     """The strict protocol on two bodies of 1.8 m, one with waves of 1 cm; building their search trees included."""
-    scan = body_of(faces)
-    truth = Mesh(scan.vertices * (1.8 / np.ptp(scan.vertices[:, 1])), np.asarray(scan.faces, dtype=np.int64))
+    body = body_of(faces).mesh
+    truth = body.moved(body.vertices * (1.8 / body.height))
     predicted = truth.moved(truth.vertices + 0.01 * np.sin(30 * truth.vertices[:, [1, 2, 0]]))
 
     def work() -> None:

@@ -15,6 +15,7 @@ from datasets.rendering.scan_renderer import ScanRenderer, encode_distance
 from datasets.rendering.shading import random_lighting
 from datasets.rendering.tracer import Tracer
 from geometry.camera import Camera
+from geometry.mesh import Mesh
 
 
 def scan_of_size(mesh_path: Path, faces: int) -> Scan:
@@ -29,13 +30,13 @@ def scan_of_size(mesh_path: Path, faces: int) -> Scan:
         (a, b, c), (ab, bc, ca) = cut.T, new
         pieces = [np.column_stack(piece) for piece in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
         triangles = np.concatenate([triangles[len(cut) :], *pieces])
-    return Scan(f"{len(triangles)} faces", vertices, triangles, VertexColor(triangles, rgb), None, None)
+    return Scan(f"{len(triangles)} faces", Mesh(vertices, triangles), VertexColor(triangles, rgb))
 
 
 def depth_and_color(scan: Scan, size: int, threads: int = 0) -> tuple[np.ndarray, ...]:
     """Front and back depth and unlit color of one view, from a scan in memory: the acceleration structure included."""
     scan = stand_in_frame(scan)
-    hits = Tracer(scan.vertices, scan.faces, threads).trace(Camera(size))
+    hits = Tracer(scan.mesh, threads).trace(Camera(size))
     sides = (hits.front, hits.back)
     return (
         *(encode_distance(hits, side) for side in sides),

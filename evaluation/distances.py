@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import open3d as o3d
 
-from geometry.mesh import Mesh
+from geometry.mesh import Mesh, across
+from geometry.ray_scene import RayHits, RayScene, as_rays
 
 RESOLUTION = 1e-6
 """Distances below this share of a mesh's largest extent count as 0: coordinates in files are no finer (float32)."""
@@ -22,16 +22,6 @@ class Nearest:
     normals: np.ndarray  # (N, 3) float64 unit normals of the faces they lie on
 
 
-@dataclass(frozen=True)
-class Hits:
-    """Where rays first meet a surface; rows of rays that miss hold 0."""
-
-    hit: np.ndarray  # (N,) bool
-    distance: np.ndarray  # (N,) float64, in lengths of the ray's direction
-    faces: np.ndarray  # (N,) int64
-    barycentric: np.ndarray  # (N, 3) float64 weights of the face's corners
-
-
 def nearest_on_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """The point of each triangle that is nearest to each point, by comparing its inside and its three edges.
 
@@ -43,7 +33,7 @@ def nearest_on_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
         (N, 3) float64.
     """
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    ap, normal = points - a, np.cross(ab, ac)
+    ap, normal = points - a, across(corners)
     square = (normal * normal).sum(1)
     safe = np.where(square > 0, square, 1.0)
     second = (np.cross(ap, ac) * normal).sum(1) / safe
@@ -90,8 +80,7 @@ class Surface:
         self.normals = mesh.face_normals()
         low, high = mesh.vertices.min(0), mesh.vertices.max(0)
         self._centre, self._reach = (low + high) / 2, float((high - low).max()) / 2
-        self._scene = o3d.t.geometry.RaycastingScene()
-        self._scene.add_triangles(self._local(mesh.vertices), np.ascontiguousarray(mesh.faces, dtype=np.uint32))
+        self._scene = RayScene([Mesh(self._local(mesh.vertices), mesh.faces)])
 
     def _local(self, points: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray((points - self._centre) / self._reach, dtype=np.float32)
@@ -105,7 +94,7 @@ class Surface:
         local = self._local(points)
         order = _along_curve(local)
         faces = np.empty(len(points), dtype=np.int64)
-        faces[order] = self._scene.compute_closest_points(local[order])["primitive_ids"].numpy()
+        faces[order] = self._scene.nearest(local[order]).faces
         nearest = nearest_on_triangles(points, self.mesh.corners_of(faces))
         distance = np.linalg.norm(points - nearest, axis=1)
         distance[distance < RESOLUTION * 2 * self._reach] = 0.0
@@ -118,22 +107,14 @@ class Surface:
             origins: (N, 3) float64, in the mesh's coordinates.
             direction: (3,) float64, unit length.
         """
-        rays = np.empty((len(origins), 6), dtype=np.float32)
-        rays[:, :3], rays[:, 3:] = self._local(origins), direction
-        return self._scene.test_occlusions(rays).numpy()
+        return self._scene.blocked(as_rays(self._local(origins), direction))
 
-    def cast(self, origins: np.ndarray, directions: np.ndarray) -> Hits:
-        """The first hit of each ray, from either side of a face.
+    def cast(self, origins: np.ndarray, directions: np.ndarray) -> RayHits:
+        """The first hit of each ray, from either side of a face; distances in the mesh's unit.
 
         Args:
             origins: (N, 3) float64, in the mesh's coordinates.
-            directions: (N, 3) float64, unit length.
+            directions: (N, 3) or (3,) float64, unit length.
         """
-        rays = np.concatenate([self._local(origins), directions.astype(np.float32)], axis=1)
-        result = self._scene.cast_rays(rays)
-        distance = result["t_hit"].numpy().astype(np.float64) * self._reach
-        hit = np.isfinite(distance)
-        uv = np.where(hit[:, None], result["primitive_uvs"].numpy().astype(np.float64), 0.0)
-        faces = np.where(hit, result["primitive_ids"].numpy().astype(np.int64), 0)
-        barycentric = np.column_stack([1 - uv.sum(1), uv])
-        return Hits(hit, np.where(hit, distance, 0.0), faces, np.where(hit[:, None], barycentric, 0.0))
+        hits = self._scene.cast(as_rays(self._local(origins), directions))
+        return replace(hits, distance=hits.distance * self._reach)

@@ -28,21 +28,20 @@ def read_mesh(path: Path | str) -> Mesh:
         raise InputError(f"{path}: no such file, expected a mesh")
     if path.suffix.lower() == ".obj":
         obj = read_obj(path)
-        return checked_mesh(path, obj.vertices, obj.faces)
-    return checked_mesh(path, *_read_with_open3d(path))
+        return checked_mesh(path, Mesh(obj.vertices, obj.faces))
+    return checked_mesh(path, Mesh(*_read_with_open3d(path)))
 
 
-def checked_mesh(path: Path, vertices: np.ndarray, faces: np.ndarray) -> Mesh:
-    """A mesh of what a file or a source gave.
+def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
+    """A mesh that a file or a source gave.
 
     Args:
         path: its name in the error.
-        vertices: (V, 3).
-        faces: (F, 3) from 0.
 
     Raises:
         InputError: no faces, a face that points nowhere, or a coordinate that is not finite.
     """
+    vertices, faces = mesh.vertices, mesh.faces
     if len(vertices) == 0 or len(faces) == 0:
         raise InputError(f"{path}: {len(vertices)} vertices and {len(faces)} faces, expected a mesh with faces")
     broken = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
@@ -60,6 +59,7 @@ def _read_with_open3d(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
         mesh = o3d.io.read_triangle_mesh(str(path), enable_post_processing=False)
     vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.triangles, dtype=np.int64)
+    vertices, faces = mesh.vertices, mesh.faces
     if len(vertices) == 0:
         raise InputError(f"{path}: cannot be read as a mesh, expected vertices and faces")
     return vertices, faces

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.distances import Hits, Surface
-from geometry.mesh import Mesh
+from evaluation.distances import Surface
+from geometry.mesh import Mesh, unit
+from geometry.ray_scene import RayHits
 from geometry.scan_frame import turn
 
 
@@ -30,7 +31,7 @@ class Box:
         return cls(centre, half * margin, 1.5 * max(reach, half))
 
 
-def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: slice = slice(None)) -> Hits:
+def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: slice = slice(None)) -> RayHits:
     """First hits of size x size parallel rays, or of some columns of them, row by row from the top left.
 
     Args:
@@ -45,11 +46,10 @@ def look(surface: Surface, box: Box, size: int, yaw_deg: float = 0.0, columns: s
     origins = np.stack([x.ravel(), y.ravel(), np.full(x.size, box.reach)], axis=1)
     # The rays turn the other way instead of the mesh.
     origins = turn(origins, -yaw_deg) + box.centre
-    direction = turn(np.array([[0.0, 0.0, -1.0]]), -yaw_deg)
-    return surface.cast(origins, np.repeat(direction, x.size, axis=0))
+    return surface.cast(origins, turn(np.array([0.0, 0.0, -1.0]), -yaw_deg))
 
 
-def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:
+def positions(surface: Surface, hits: RayHits, chosen: np.ndarray) -> np.ndarray:
     """Where chosen rays met the surface, in its coordinates.
 
     Args:
@@ -58,13 +58,12 @@ def positions(surface: Surface, hits: Hits, chosen: np.ndarray) -> np.ndarray:
     Returns:
         (number chosen, 3) float64.
     """
-    return np.einsum("nk,nkc->nc", hits.barycentric[chosen], surface.mesh.corners_of(hits.faces[chosen]))
+    rows = hits.rows(chosen)
+    return np.einsum("nk,nkc->nc", hits.barycentric[rows], surface.mesh.corners_of(hits.faces[rows]))
 
 
-def shading_normals(mesh: Mesh, per_vertex: np.ndarray, hits: Hits) -> np.ndarray:
+def shading_normals(mesh: Mesh, per_vertex: np.ndarray, hits: RayHits) -> np.ndarray:
     """(N, 3) float64: vertex normals interpolated at the hits and made unit again; 0 where rays missed."""
     normals = np.zeros((len(hits.hit), 3))
-    corners = per_vertex[mesh.faces[hits.faces[hits.hit]]]
-    seen = np.einsum("nk,nkc->nc", hits.barycentric[hits.hit], corners)
-    normals[hits.hit] = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-30)
+    normals[hits.hit] = unit(np.einsum("nk,nkc->nc", hits.barycentric, per_vertex[mesh.faces[hits.faces]]))
     return normals

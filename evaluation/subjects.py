@@ -99,7 +99,7 @@ def frame_of(path: Path, mesh: Mesh) -> ScanFrame:
         InputError: it has no area or no height.
     """
     try:
-        frame = centre_and_scale(mesh.vertices, mesh.faces)
+        frame = centre_and_scale(mesh)
     except ValueError as error:
         raise InputError(f"{path}: {error}, expected a person") from None
     if not mesh.height > 0:

@@ -41,29 +41,22 @@ class Camera:
             (window height, window width, 3) float64, world frame.
         """
         window = window or Window.full(self.size)
-        x = (2 * (np.arange(window.left, window.right) + 0.5) / self.size - 1) * HALF_TANGENT
-        y = (1 - 2 * (np.arange(window.top, window.bottom) + 0.5) / self.size) * HALF_TANGENT
-        directions = np.empty((window.height, window.width, 3))
-        directions[..., 0], directions[..., 1], directions[..., 2] = x, y[:, None], -1.0
-        return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+        rows, columns = np.arange(window.top, window.bottom), np.arange(window.left, window.right)
+        return self.rays_at(rows[:, None], columns)
 
     def rays_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Unit viewing directions through the centres of chosen pixels.
 
         Args:
-            rows, columns: (N,) integer pixel indices.
+            rows, columns: integer pixel indices of shapes that broadcast to one (...).
 
         Returns:
-            (N, 3) float64, world frame.
+            (..., 3) float64, world frame.
         """
-        directions = np.stack(
-            [
-                (2 * (columns + 0.5) / self.size - 1) * HALF_TANGENT,
-                (1 - 2 * (rows + 0.5) / self.size) * HALF_TANGENT,
-                np.full(len(rows), -1.0),
-            ],
-            axis=-1,
-        )
+        directions = np.empty((*np.broadcast_shapes(rows.shape, columns.shape), 3))
+        directions[..., 0] = (2 * (columns + 0.5) / self.size - 1) * HALF_TANGENT
+        directions[..., 1] = (1 - 2 * (rows + 0.5) / self.size) * HALF_TANGENT
+        directions[..., 2] = -1.0
         return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
 
     def project(self, points: np.ndarray) -> np.ndarray:

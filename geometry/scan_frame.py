@@ -7,28 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from geometry.mesh import Mesh
+
 WIDTH_PER_REACH = 2.8
 """A centred scan is divided by this many times its largest coordinate, so that it fits the image."""
 
 
-def area_centroid(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The area-weighted centroid of a surface.
-
-    Args:
-        vertices: (V, 3) float64.
-        faces: (F, 3) integers.
-
-    Returns:
-        (3,) float64.
+def area_centroid(mesh: Mesh) -> np.ndarray:
+    """The area-weighted centroid of a surface, (3,) float64.
 
     Raises:
         ValueError: the surface has no area.
     """
-    corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    if not area.sum() > 0:
+    areas = mesh.areas()
+    if not areas.sum() > 0:
         raise ValueError("the surface has no area")
-    return (area[:, None] * corners.mean(1)).sum(0) / area.sum()
+    return (areas[:, None] * mesh.corners.mean(1)).sum(0) / areas.sum()
 
 
 @dataclass(frozen=True)
@@ -43,19 +37,18 @@ class ScanFrame:
         return (points - self.offset) / self.scale
 
 
-def centre_and_scale(vertices: np.ndarray, faces: np.ndarray) -> ScanFrame:
+def centre_and_scale(mesh: Mesh) -> ScanFrame:
     """The frame in which a scan is rendered: centred on its area-weighted centroid, divided by 2.8 max |component|.
 
     Args:
-        vertices: (V, 3) float64, any unit, Y up, facing +Z.
-        faces: (F, 3) integers.
+        mesh: any unit, Y up, facing +Z.
 
     Raises:
         ValueError: the surface has no area.
     """
-    offset = area_centroid(vertices, faces)
+    offset = area_centroid(mesh)
     # Vertices that no face uses are not part of the surface but do count: the official renderer scales by all.
-    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(vertices - offset).max()))
+    return ScanFrame(offset, WIDTH_PER_REACH * float(np.abs(mesh.vertices - offset).max()))
 
 
 def turn(points: np.ndarray, yaw_deg: float) -> np.ndarray:

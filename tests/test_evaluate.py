@@ -144,7 +144,7 @@ def test_output_folders_per_view_are_measured_in_the_frame_of_the_camera(tmp_pat
     scan = 100 * CUBE @ np.diag([1.0, 1.0, 0.7]) + [300, -20, 50]
     write_obj(tmp_path / "gt" / "anna" / "anna.obj", scan)
     whole = read_mesh(tmp_path / "gt" / "anna" / "anna.obj")
-    frame = centre_and_scale(whole.vertices, whole.faces)
+    frame = centre_and_scale(whole)
     for yaw in (0, 60):
         world = turn(frame.to_world(scan), yaw)
         write_obj(tmp_path / "pred" / f"Set_0_y_{yaw}_x" / "output_objs" / "anna_front.obj", world)

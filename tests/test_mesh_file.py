@@ -16,6 +16,7 @@ from datasets.rendering.scan import Scan
 from datasets.rendering.scan_file import Mesh, read_mesh, read_texture
 from datasets.rendering.scan_renderer import ScanRenderer
 from datasets.rendering.shading import random_lighting
+from geometry.mesh import Mesh as Triangles
 from utils.errors import InputError
 
 SQUARE = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\n"
@@ -41,7 +42,7 @@ def write_texture(folder: Path) -> np.ndarray:
 
 def render(mesh: Mesh) -> np.ndarray:
     """(256, 256, 3) unlit front colors."""
-    scan = Scan("a", mesh.vertices, mesh.faces, mesh.appearance, None, None)
+    scan = Scan("a", Triangles(mesh.vertices, mesh.faces), mesh.appearance)
     return ScanRenderer(scan, ambient_rays=0).view(256, 0, random_lighting(np.random.default_rng(0))).color_front
 
 

@@ -25,6 +25,7 @@ from datasets.rendering.shading import (
 from datasets.rendering.tracer import Tracer
 from geometry.camera import Camera
 from geometry.depth import decode_network, distance_from_network
+from geometry.mesh import Mesh
 from utils.errors import InputError
 from utils.srgb import linear_from_srgb, srgb_from_linear
 
@@ -34,18 +35,23 @@ DATA = Path(__file__).parent / "data"
 @pytest.fixture(scope="module")
 def body() -> Scan:
     mesh = read_mesh(DATA / "render_mesh.ply", size=512)
-    return stand_in_frame(Scan("body", mesh.vertices, mesh.faces, mesh.appearance, None, None))
+    return stand_in_frame(Scan("body", Mesh(mesh.vertices, mesh.faces), mesh.appearance))
 
 
 @pytest.fixture(scope="module")
 def tracer(body: Scan) -> Tracer:
-    return Tracer(body.vertices, body.faces)
+    return Tracer(body.mesh)
 
 
 def sphere(radius: float, centre: tuple[float, float, float] = (0, 0, 0), resolution: int = 200) -> Scan:
     mesh = o3d.geometry.TriangleMesh.create_sphere(radius, resolution)
     faces = np.asarray(mesh.triangles).astype(np.int64)
-    return Scan("sphere", np.asarray(mesh.vertices) + centre, faces, PlainColor((0.5, 0.5, 0.5)), None, None)
+    return Scan("sphere", Mesh(np.asarray(mesh.vertices) + centre, faces), PlainColor((0.5, 0.5, 0.5)))
+
+
+def joined(first: Mesh, second: Mesh) -> Mesh:
+    faces = np.concatenate([first.faces, second.faces + len(first.vertices)])
+    return Mesh(np.concatenate([first.vertices, second.vertices]), faces)
 
 
 @pytest.mark.parametrize(("name", "yaw", "size"), [("yaw-30_res256", -30, 256), ("yaw0_res512", 0, 512)])
@@ -60,7 +66,7 @@ def test_depth_files_equal_the_published_ones(tracer: Tracer, name: str, yaw: fl
 @pytest.mark.parametrize(("name", "yaw", "size"), [("yaw-30_res256", -30, 256), ("yaw0_res512", 0, 512)])
 def test_colors_are_the_published_ones(body: Scan, tracer: Tracer, name: str, yaw: float, size: int):
     """Flat colors are equal when truncated as published; interpolated ones lie within 2 grey levels in the mean."""
-    flat = FaceColor(body.appearance.rgb[body.faces].mean(1) / 255)
+    flat = FaceColor(body.appearance.rgb[body.mesh.faces].mean(1) / 255)
     view = tracer.trace(Camera(size), yaw)
     with np.load(DATA / f"render_{name}.npz") as golden:
         for side, hits in (("front", view.front), ("back", view.back)):
@@ -74,7 +80,7 @@ def test_colors_are_the_published_ones(body: Scan, tracer: Tracer, name: str, ya
 
 def test_turned_rays_see_what_a_turned_mesh_shows(body: Scan, tracer: Tracer):
     camera, other = Camera(200), turned(body, 20)
-    rays, mesh = tracer.trace(camera, 20), Tracer(other.vertices, other.faces).trace(camera, 0)
+    rays, mesh = tracer.trace(camera, 20), Tracer(other.mesh).trace(camera, 0)
     for side in ("front", "back"):
         ours, theirs = (encode_distance(view, getattr(view, side)).astype(int) for view in (rays, mesh))
         assert (np.abs(ours - theirs) > 0).sum() <= 2
@@ -83,7 +89,7 @@ def test_turned_rays_see_what_a_turned_mesh_shows(body: Scan, tracer: Tracer):
 def test_sphere_has_its_closed_form_depth():
     """A fine ball: t = m -+ sqrt(m^2 - 1 + r^2) with m = cos of the angle to the axis, for a camera at distance 1."""
     scan = stand_in_frame(sphere(3.0, (5, 6, 7), resolution=400))
-    view = Tracer(scan.vertices, scan.faces).trace(Camera(128))
+    view = Tracer(scan.mesh).trace(Camera(128))
     inner = np.linalg.norm(view.rays[:, :2], axis=1) < 0.25
     middle = -view.rays[:, 2]
     half = np.sqrt(np.maximum(middle**2 - 1 + (1 / 2.8) ** 2, 0))
@@ -99,8 +105,8 @@ def test_round_trip_to_a_cloud_lies_on_the_mesh(body: Scan, tracer: Tracer):
         depth = decode_network(encode_distance(view, hits), 2048)[view.rows, view.columns]
         distance = distance_from_network(depth.astype(np.float64))
         points = (view.origin + distance[:, None] * view.rays)[::50]
-        error = tracer.scene.compute_distance(o3d.core.Tensor(points.astype(np.float32))).numpy()
-        assert error.mean() < 1e-5 * np.ptp(body.vertices[:, 1])
+        error = np.linalg.norm(tracer.scene.nearest(points).points - points, axis=1)
+        assert error.mean() < 1e-5 * np.ptp(body.mesh.vertices[:, 1])
 
 
 def test_back_shares_the_silhouette_and_lies_behind(tracer: Tracer):
@@ -111,11 +117,11 @@ def test_back_shares_the_silhouette_and_lies_behind(tracer: Tracer):
 
 def test_joints_project_onto_the_person(body: Scan):
     """The tops of the toes and the head of the mesh are where the picture has them."""
-    top = body.vertices[body.vertices[:, 1].argmax()]
+    top = body.mesh.vertices[body.mesh.vertices[:, 1].argmax()]
     joints, present = np.tile(top, (31, 1)), np.arange(31) != 5
-    scan = Scan("body", body.vertices, body.faces, body.appearance, joints, present)
+    scan = Scan("body", body.mesh, body.appearance, joints, present)
     filed = project_scan_joints(scan, 512, yaw=30)
-    view = Tracer(body.vertices, body.faces).trace(Camera(512), 30)
+    view = Tracer(body.mesh).trace(Camera(512), 30)
     assert filed[0, 2] == 1 and filed[5].tolist() == [0, 0, 0]
     assert abs(filed[0, 1] - view.rows.min()) < 1.5
 
@@ -123,14 +129,14 @@ def test_joints_project_onto_the_person(body: Scan):
 def test_frame_scale_shrinks_person_and_joints():
     scan = sphere(1.0)
     joints = np.tile([0.0, 1.0, 0.0], (31, 1))
-    scan = Scan("s", scan.vertices, scan.faces, scan.appearance, joints, np.ones(31, bool), frame_scale=0.9)
+    scan = Scan("s", scan.mesh, scan.appearance, joints, np.ones(31, bool), frame_scale=0.9)
     framed = stand_in_frame(scan)
-    assert np.abs(framed.vertices).max() == pytest.approx(0.9 / 2.8)
+    assert np.abs(framed.mesh.vertices).max() == pytest.approx(0.9 / 2.8)
     np.testing.assert_allclose(framed.joints[0], [0, 0.9 / 2.8, 0], atol=1e-6)
 
 
 def test_surface_without_area_is_refused():
-    flat = Scan("flat", np.zeros((3, 3)), np.array([[0, 1, 2]]), PlainColor((1, 1, 1)), None, None)
+    flat = Scan("flat", Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), PlainColor((1, 1, 1)))
     with pytest.raises(InputError, match="no area"):
         stand_in_frame(flat)
 
@@ -152,14 +158,14 @@ def test_key_light_is_lambert_and_casts_shadows():
     lamp = np.array([1.0, 0, 0])
     lights = Lighting(lamp, np.ones(3), 0.0, lamp, np.zeros(3), np.zeros((9, 3)), 1.0)
     ball, blocker = sphere(0.2), sphere(0.2, (0.42, 0, 0))
-    alone = Tracer(ball.vertices, ball.faces)
+    alone = Tracer(ball.mesh)
     view = alone.trace(Camera(128))
     normals = (view.points(view.front) / 0.2).astype(np.float32)
     light = light_on(alone, view, 0.0, normals, lights, ambient_rays=0)[:, 0]
     clear = np.abs(normals[:, 0]) > 0.1
     np.testing.assert_allclose(light[clear], np.maximum(normals[clear, 0], 0), atol=0.02)
 
-    both = Tracer(np.r_[ball.vertices, blocker.vertices], np.r_[ball.faces, blocker.faces + len(ball.vertices)])
+    both = Tracer(joined(ball.mesh, blocker.mesh))
     assert light_on(both, view, 0.0, normals, lights, ambient_rays=0).mean() < 0.1 * light.mean()
 
 
@@ -175,7 +181,7 @@ def test_corners_are_darker_than_open_ground():
     """Ambient occlusion: a ball on a wall darkens the wall beside it, not far from it."""
     ball = sphere(0.1, (0, 0, 0.05))
     wall = np.array([[-0.4, -0.4, 0], [0.4, -0.4, 0], [0.4, 0.4, 0], [-0.4, 0.4, 0.0]])
-    tracer = Tracer(np.r_[wall, ball.vertices], np.r_[[[0, 1, 2], [0, 2, 3]], ball.faces + 4])
+    tracer = Tracer(joined(Mesh(wall, np.array([[0, 1, 2], [0, 2, 3]])), ball.mesh))
     view = tracer.trace(Camera(128))
     normals = np.tile(np.float32([0, 0, 1]), (len(view.rows), 1))
     sky = np.zeros((9, 3))
@@ -193,11 +199,15 @@ def test_corners_are_darker_than_open_ground():
 def test_winding_does_not_change_the_light(kind: str):
     """A ball inside out, or with every triangle twice, once each way, so that smooth normals cancel out."""
     ball = sphere(1.0, resolution=150)
-    faces = ball.faces[:, ::-1] if kind == "inside out" else np.concatenate([ball.faces, ball.faces[:, ::-1]])
+    faces = (
+        ball.mesh.faces[:, ::-1]
+        if kind == "inside out"
+        else np.concatenate([ball.mesh.faces, ball.mesh.faces[:, ::-1]])
+    )
     lighting = random_lighting(np.random.default_rng(1))
     sound, odd = (
-        ScanRenderer(Scan("ball", ball.vertices, f, ball.appearance, None, None)).view(128, 0, lighting).shaded_front
-        for f in (ball.faces, np.ascontiguousarray(faces))
+        ScanRenderer(Scan("ball", Mesh(ball.mesh.vertices, f), ball.appearance)).view(128, 0, lighting).shaded_front
+        for f in (ball.mesh.faces, np.ascontiguousarray(faces))
     )
     difference = np.abs(sound.astype(int) - odd)[sound.any(-1)]
     assert np.percentile(difference, 99) < 6
@@ -223,7 +233,7 @@ def test_mesh_too_deep_for_the_files_is_named():
     """A cube on its edge reaches nearer to the camera than a depth file can say."""
     box = o3d.geometry.TriangleMesh.create_box()
     faces = np.asarray(box.triangles).astype(np.int64)
-    renderer = ScanRenderer(Scan("cube", np.asarray(box.vertices), faces, PlainColor((1, 1, 1)), None, None))
+    renderer = ScanRenderer(Scan("cube", Mesh(np.asarray(box.vertices), faces), PlainColor((1, 1, 1))))
     lighting = random_lighting(np.random.default_rng(0))
     assert renderer.view(128, 0, lighting).depth_front.any()
     with pytest.raises(InputError, match="too deep"):
@@ -232,8 +242,8 @@ def test_mesh_too_deep_for_the_files_is_named():
 
 def test_benchmark_scan_is_the_same_body_with_more_triangles(body: Scan):
     fine = scan_of_size(DATA / "render_mesh.ply", 200_000)
-    assert abs(len(fine.faces) - 200_000) <= 3
+    assert abs(len(fine.mesh.faces) - 200_000) <= 3
     near, far, *_ = depth_and_color(fine, 128)
-    view = Tracer(body.vertices, body.faces).trace(Camera(128))
+    view = Tracer(body.mesh).trace(Camera(128))
     assert (np.abs(near.astype(int) - encode_distance(view, view.front)) > 1).sum() <= 2
     assert (np.abs(far.astype(int) - encode_distance(view, view.back)) > 1).sum() <= 2

@@ -77,7 +77,7 @@ def test_subjects_of_the_table_are_turned_or_shrunk(tmp_path: Path):
     source = RenderPeople(tmp_path, 256)
     scan = source.load(turned)
     np.testing.assert_allclose(scan.joints, np.column_stack([-joints[:, 2], joints[:, 1], joints[:, 0]]), atol=1e-9)
-    assert np.ptp(scan.vertices[:, 2]) == pytest.approx(40)
+    assert np.ptp(scan.mesh.vertices[:, 2]) == pytest.approx(40)
     assert source.load(shrunk).frame_scale == 0.9
     assert len(TURNED_SUBJECTS) == 21 and len(SHRUNK) == 9
 
@@ -89,7 +89,7 @@ def test_thuman_is_turned_to_the_camera(tmp_path: Path):
     angle = np.radians(-40)
     # The box as written has its first corner at (-20, 0, -10).
     expected = [np.cos(angle) * -20 + np.sin(angle) * -10, 0, -np.sin(angle) * -20 + np.cos(angle) * -10]
-    np.testing.assert_allclose(scan.vertices[0], expected, atol=1e-5)
+    np.testing.assert_allclose(scan.mesh.vertices[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [np.asarray, torch.as_tensor])

@@ -18,6 +18,7 @@ from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide,
 from datasets.synthetic.person import make_person
 from datasets.synthetic.wardrobe import Part
 from geometry.keypoints import INDEX
+from geometry.mesh import Mesh
 
 SEEDS = (3, 8, 21, 1387)  # the last one wears shoes that end just above the ankle
 
@@ -29,7 +30,7 @@ def people():
 
 def random_hits(scan, count=4000):
     rng = np.random.default_rng(0)
-    faces = rng.integers(len(scan.faces), size=count)
+    faces = rng.integers(len(scan.mesh.faces), size=count)
     return faces, rng.dirichlet((1, 1, 1), size=count)
 
 
@@ -42,36 +43,36 @@ def test_seed_gives_the_same_bits_in_another_process(people):
     code = (
         "from datasets.synthetic.person import make_person; import hashlib;"
         "make_person(4); s = make_person(3);"
-        "print(hashlib.sha256(s.vertices.tobytes() + s.faces.tobytes() + s.joints.tobytes()).hexdigest())"
+        "print(hashlib.sha256(s.mesh.vertices.tobytes() + s.mesh.faces.tobytes() + s.joints.tobytes()).hexdigest())"
     )
     root = Path(__file__).parent.parent
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, text=True, check=True
     )
     scan = people[3]
-    here = hashlib.sha256(scan.vertices.tobytes() + scan.faces.tobytes() + scan.joints.tobytes()).hexdigest()
+    here = hashlib.sha256(scan.mesh.vertices.tobytes() + scan.mesh.faces.tobytes() + scan.joints.tobytes()).hexdigest()
     assert run.stdout.strip() == here
 
 
 def test_other_seeds_are_other_people(people):
-    heights = {round(float(np.ptp(scan.vertices[:, 1])), 3) for scan in people.values()}
+    heights = {round(float(np.ptp(scan.mesh.vertices[:, 1])), 3) for scan in people.values()}
     assert len(heights) == len(SEEDS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_mesh_is_finite_and_of_reasonable_size(people, seed):
     scan = people[seed]
-    assert np.isfinite(scan.vertices).all()
-    assert scan.faces.min() >= 0 and scan.faces.max() < len(scan.vertices)
-    assert 60_000 < len(scan.faces) < 450_000
-    assert 1.0 < np.ptp(scan.vertices[:, 1]) < 2.6
+    assert np.isfinite(scan.mesh.vertices).all()
+    assert scan.mesh.faces.min() >= 0 and scan.mesh.faces.max() < len(scan.mesh.vertices)
+    assert 60_000 < len(scan.mesh.faces) < 450_000
+    assert 1.0 < np.ptp(scan.mesh.vertices[:, 1]) < 2.6
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_joints_lie_in_or_near_the_surface(people, seed):
     scan = people[seed]
     for joint in scan.joints:
-        assert np.linalg.norm(scan.vertices - joint, axis=1).min() < 0.14
+        assert np.linalg.norm(scan.mesh.vertices - joint, axis=1).min() < 0.14
     assert scan.joints_present.all()
 
 
@@ -128,7 +129,7 @@ def test_clipping_a_tetrahedron_by_height():
     operator, kept = clip_where_negative(faces, 0.5 - points[:, 2])
     clipped = operator @ points
     assert clipped[:, 2].max() == pytest.approx(0.5)
-    area = lambda p, f: np.linalg.norm(np.cross(p[f[:, 1]] - p[f[:, 0]], p[f[:, 2]] - p[f[:, 0]]), axis=1).sum() / 2  # noqa: E731
+    area = lambda p, f: Mesh(p, f).areas().sum()  # noqa: E731
     slanted = area(points, faces[1:])
     assert area(clipped, kept) == pytest.approx(0.5 + 0.75 * slanted)
 
@@ -148,12 +149,13 @@ CLOTHLESS = ("skin", "eyes", "hair", "sneaker", "slipper", "boot")
 def share_of_cloth_that_shows_skin(scan, views=4, size=192):
     """Pixels where skin lies up to 2 cm before the outside of a garment, as a share of the garments' pixels."""
     cloth = through = 0
-    low, high = scan.vertices.min(0), scan.vertices.max(0)
+    kinds = np.array(scan.appearance.kinds)[scan.appearance.piece]
+    low, high = scan.mesh.vertices.min(0), scan.mesh.vertices.max(0)
     half = np.linalg.norm(high - low) / 2
     grid = np.stack(np.meshgrid(np.linspace(-half, half, size), np.linspace(-half, half, size)), -1).reshape(-1, 2)
     scene = o3d.t.geometry.RaycastingScene(nthreads=1)
     scene.add_triangles(
-        o3d.core.Tensor(scan.vertices.astype(np.float32)), o3d.core.Tensor(scan.faces.astype(np.uint32))
+        o3d.core.Tensor(scan.mesh.vertices.astype(np.float32)), o3d.core.Tensor(scan.mesh.faces.astype(np.uint32))
     )
     for angle in np.arange(views) * 2 * np.pi / views:
         right, ahead = np.array([np.cos(angle), 0, -np.sin(angle)]), np.array([np.sin(angle), 0, np.cos(angle)])
@@ -162,13 +164,13 @@ def share_of_cloth_that_shows_skin(scan, views=4, size=192):
         first = scene.cast_rays(o3d.core.Tensor(rays))
         distance = first["t_hit"].numpy()
         hit = np.isfinite(distance)
-        part = scan.appearance.part_of(first["primitive_ids"].numpy()[hit].astype(np.int64))
+        part = kinds[first["primitive_ids"].numpy()[hit]]
         cloth += (~np.isin(part, CLOTHLESS)).sum()
         onward = rays[hit][part == "skin"]
         onward[:, :3] -= (distance[hit][part == "skin"] + 1e-4)[:, None] * ahead.astype(np.float32)
         second = scene.cast_rays(o3d.core.Tensor(onward))
         near = second["t_hit"].numpy() < 0.02
-        behind = scan.appearance.part_of(second["primitive_ids"].numpy()[near].astype(np.int64))
+        behind = kinds[second["primitive_ids"].numpy()[near]]
         outside = second["primitive_normals"].numpy()[near] @ ahead > 0.1
         through += (~np.isin(behind, CLOTHLESS) & outside).sum()
     return through / cloth

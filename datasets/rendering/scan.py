@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from geometry.mesh import Mesh
+
 
 class Appearance(Protocol):
     """The color of a surface, evaluated where rays hit it."""
@@ -29,10 +31,9 @@ class Scan:
     """One person. Y up, facing +Z; any unit and any place: the renderer centres and scales."""
 
     name: str  # becomes {ID} in file names
-    vertices: np.ndarray  # (V, 3) float64
-    faces: np.ndarray  # (F, 3) int64, counter-clockwise seen from outside
+    mesh: Mesh  # vertices float64
     appearance: Appearance
-    joints: np.ndarray | None  # (31, 3) float64 in the frame of the vertices, None when unknown
-    joints_present: np.ndarray | None  # (31,) bool, None with joints
+    joints: np.ndarray | None = None  # (31, 3) float64 in the frame of the mesh, None when unknown
+    joints_present: np.ndarray | None = None  # (31,) bool, None with joints
     frame_scale: float = 1.0  # share of the usual size in the picture; the official set shrinks a few subjects
     notes: tuple[str, ...] = ()  # what its source repaired or missed, one line each

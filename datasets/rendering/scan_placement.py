@@ -16,14 +16,15 @@ def stand_in_frame(scan: Scan) -> Scan:
         InputError: there is no surface.
     """
     try:
-        frame = centre_and_scale(scan.vertices, scan.faces)
+        frame = centre_and_scale(scan.mesh)
     except ValueError as error:
         raise InputError(f"{error}, expected a mesh of a person") from None
     joints = None if scan.joints is None else frame.to_world(scan.joints) * scan.frame_scale
-    return replace(scan, vertices=frame.to_world(scan.vertices) * scan.frame_scale, joints=joints, frame_scale=1.0)
+    mesh = scan.mesh.moved(frame.to_world(scan.mesh.vertices) * scan.frame_scale)
+    return replace(scan, mesh=mesh, joints=joints, frame_scale=1.0)
 
 
 def turned(scan: Scan, degrees: float) -> Scan:
     """The scan turned about the Y axis, joints included."""
     joints = None if scan.joints is None else turn(scan.joints, degrees)
-    return replace(scan, vertices=turn(scan.vertices, degrees), joints=joints)
+    return replace(scan, mesh=scan.mesh.moved(turn(scan.mesh.vertices, degrees)), joints=joints)

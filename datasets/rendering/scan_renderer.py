@@ -10,14 +10,14 @@ from datasets.pairs.pair_files import PairImages
 from datasets.rendering import shading
 from datasets.rendering.scan import Scan
 from datasets.rendering.scan_placement import stand_in_frame
-from datasets.rendering.tracer import Hits, Tracer, ViewHits
+from datasets.rendering.tracer import SideHits, Tracer, ViewHits
 from geometry.camera import Camera
 from geometry.depth import encode_pixels, pixels_from_distance
 from geometry.scan_frame import turn
 from utils.errors import InputError
 
 
-def encode_distance(view: ViewHits, hits: Hits) -> np.ndarray:
+def encode_distance(view: ViewHits, hits: SideHits) -> np.ndarray:
     """(size, size) uint16 file values of one side.
 
     Raises:
@@ -65,8 +65,8 @@ class ScanRenderer:
     def __init__(self, scan: Scan, ambient_rays: int = 4, threads: int = 0) -> None:
         self.scan = stand_in_frame(scan)
         self.ambient_rays = ambient_rays
-        self.tracer = Tracer(self.scan.vertices, self.scan.faces, threads)
-        self.normals = shading.vertex_normals(self.scan.vertices, self.scan.faces)
+        self.tracer = Tracer(self.scan.mesh, threads)
+        self.normals = shading.smooth_normals(self.scan.mesh)
 
     def view(self, size: int, yaw: float, lighting: shading.Lighting) -> PairImages:
         """The person turned by yaw [deg], in a size x size picture.
@@ -78,7 +78,7 @@ class ScanRenderer:
         if not len(hits.rows):
             raise InputError("no ray hits the mesh, expected a surface in front of the camera")
         front, back = (self.scan.appearance.albedo(side.faces, side.barycentric) for side in (hits.front, hits.back))
-        normals = shading.front_normals(hits, self.scan.vertices, self.scan.faces, self.normals)
+        normals = shading.front_normals(hits, self.scan.mesh, self.normals)
         light = shading.light_on(self.tracer, hits, yaw, normals, lighting, self.ambient_rays)
         pictures = (shading.exposed(front, light, lighting.exposure), front, back)
         return PairImages(

@@ -16,6 +16,7 @@ from datasets.rendering.scan import Scan
 from datasets.rendering.scan_file import MESH_SUFFIXES, read_mesh
 from datasets.rendering.scan_placement import turned
 from geometry.keypoints import WHOLEBODY
+from geometry.mesh import Mesh
 from utils.errors import InputError
 
 
@@ -67,7 +68,7 @@ def read_joint3d(path: Path) -> tuple[np.ndarray, np.ndarray] | tuple[None, None
 def _load(name: str, mesh_path: Path, size: int, texture: Path | None, joints: Path | None) -> Scan:
     mesh = read_mesh(mesh_path, size, texture)
     points, present = (None, None) if joints is None else read_joint3d(joints)
-    return Scan(name, mesh.vertices, mesh.faces, mesh.appearance, points, present, notes=mesh.notes)
+    return Scan(name, Mesh(mesh.vertices, mesh.faces), mesh.appearance, points, present, notes=mesh.notes)
 
 
 def _first(candidates: list[Path], what: str) -> Path:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from datasets.rendering.tracer import Tracer, ViewHits
+from geometry.mesh import Mesh, across, unit
 from geometry.scan_frame import turn
 from utils.srgb import linear_from_srgb, srgb_from_linear
 
@@ -68,10 +69,6 @@ class Lighting:
     exposure: float  # 1 shows a person about as bright as the texture
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-12)
-
-
 def _tint(rng: np.random.Generator, spread: float) -> np.ndarray:
     """(3,) a white between candle and sky: red and blue lean opposite ways."""
     warmth = rng.uniform(-spread, spread)
@@ -82,14 +79,14 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
     """Lights that a photographer may have met: the key in front and above, ceiling brighter than floor."""
     azimuth, elevation = rng.uniform(-80, 80), rng.uniform(10, 65)
     key = turn(np.array([0.0, np.sin(np.radians(elevation)), np.cos(np.radians(elevation))]), azimuth)
-    fill = _unit(np.array([-np.sign(key[0]) * rng.uniform(0.4, 1.2), rng.uniform(-0.1, 0.5), 1.0]))
+    fill = unit(np.array([-np.sign(key[0]) * rng.uniform(0.4, 1.2), rng.uniform(-0.1, 0.5), 1.0]))
     key_share = rng.uniform(0.25, 0.65)
     ceiling, floor = rng.uniform(0.5, 1.0) * _tint(rng, 0.06), rng.uniform(0.15, 0.5) * _tint(rng, 0.1)
     # L = mean + slope y, a sky that fades into the floor; then a few windows and walls as points of light.
     ambient = np.zeros((9, 3))
     ambient[0], ambient[1] = (ceiling + floor) / 2 / 0.282095, (ceiling - floor) / 2 / 0.488603
     for _ in range(rng.integers(1, 4)):
-        window = _unit(rng.normal(size=3) * [1.0, 0.5, 1.0])
+        window = unit(rng.normal(size=3) * [1.0, 0.5, 1.0])
         ambient += harmonics(window[None]).T * rng.uniform(0.2, 1.2) * _tint(rng, 0.12)
     return Lighting(
         key_direction=key,
@@ -102,37 +99,35 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
     )
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Smooth normals of a mesh, every triangle weighted by its area.
+def smooth_normals(mesh: Mesh) -> np.ndarray:
+    """Vertex normals of a mesh.
 
     Returns:
         (V, 3) float32 unit; 0 where a vertex has no triangle, or triangles on both sides that cancel out.
     """
-    a, b, c = (vertices[faces[:, k]].astype(np.float32) for k in range(3))
-    face_normals = np.cross(b - a, c - a)
-    corners = faces.T.ravel()
-    gather = lambda values: np.bincount(corners, weights=np.tile(values, 3), minlength=len(vertices))  # noqa: E731
-    normals = np.column_stack([gather(face_normals[:, axis]) for axis in range(3)]).astype(np.float32)
-    area = gather(np.linalg.norm(face_normals, axis=1))
-    cancelled = np.linalg.norm(normals, axis=1) < LEAST_AGREEMENT * area
-    return np.where(cancelled[:, None], 0, _unit(normals)).astype(np.float32)
+    mesh = Mesh(mesh.vertices.astype(np.float32), mesh.faces)
+    vectors = mesh.area_vectors()
+    summed = mesh.sum_at_vertices(vectors).astype(np.float32)
+    area = mesh.sum_at_vertices(np.linalg.norm(vectors, axis=1))
+    cancelled = np.linalg.norm(summed, axis=1) < LEAST_AGREEMENT * area
+    return np.where(cancelled[:, None], 0, unit(summed)).astype(np.float32)
 
 
-def front_normals(view: ViewHits, vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def front_normals(view: ViewHits, mesh: Mesh, normals: np.ndarray) -> np.ndarray:
     """Smooth normals at the front hits, turned towards the camera.
 
     Where triangles are wound against each other smooth normals cancel out; there the triangle's own normal is taken.
 
     Args:
-        vertices, faces, normals: of the mesh, (V, 3), (F, 3), (V, 3) unit.
+        mesh: that was traced.
+        normals: (V, 3) unit, of its vertices.
 
     Returns:
         (N, 3) float32 unit, in the frame of the mesh.
     """
-    hit = faces[view.front.faces]
-    smooth = _unit(np.einsum("nkc,nk->nc", normals[hit], view.front.barycentric.astype(np.float32)))
-    corners = vertices[hit].astype(np.float32)
-    flat = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    corners = normals[mesh.faces[view.front.faces]]
+    smooth = unit(np.einsum("nkc,nk->nc", corners, view.front.barycentric.astype(np.float32)))
+    flat = unit(across(mesh.corners_of(view.front.faces).astype(np.float32)))
     agreement = np.einsum("nk,nk->n", smooth, flat)
     normal = np.where((np.abs(agreement) < LEAST_AGREEMENT)[:, None], flat, smooth)
     away = np.einsum("nk,nk->n", normal, view.rays) > 0
@@ -180,12 +175,12 @@ def openness(tracer: Tracer, view: ViewHits, points: np.ndarray, normals: np.nda
     Returns:
         (N,) float32 in [0, 1].
     """
-    across, along = _tangents(normals)
+    side, along = _tangents(normals)
     total = np.zeros(len(points), dtype=np.float32)
     for ray in range(rays):
         u, v = (value[:, None].astype(np.float32) for value in _stratum(view, ray, rays))
         radius, angle = np.sqrt(u), 2 * np.pi * v
-        directions = radius * (np.cos(angle) * across + np.sin(angle) * along) + np.sqrt(1 - u) * normals
+        directions = radius * (np.cos(angle) * side + np.sin(angle) * along) + np.sqrt(1 - u) * normals
         total += ~tracer.occluded(points, directions, AMBIENT_REACH)
     return _blurred(view, total / rays)
 
@@ -194,10 +189,10 @@ def _key_visibility(
     tracer: Tracer, view: ViewHits, points: np.ndarray, key: np.ndarray, width: float, facing: np.ndarray
 ) -> np.ndarray:
     """(N,) float32 share of the key light that reaches each point; 0 where `facing` is False, without asking."""
-    across, along = (vector[0] for vector in _tangents(key[None]))
+    side, along = (vector[0] for vector in _tangents(key[None]))
     u, v = (value[:, None] for value in _stratum(view, 0, 1))
     radius, angle = width * np.sqrt(u), 2 * np.pi * v
-    directions = _unit(key + radius * (np.cos(angle) * across + np.sin(angle) * along))
+    directions = unit(key + radius * (np.cos(angle) * side + np.sin(angle) * along))
     visible = np.zeros(len(points), dtype=np.float32)
     visible[facing] = ~tracer.occluded(points[facing], directions[facing])
     return _blurred(view, visible)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import open3d as o3d
 import scipy.sparse as sp
 
-from datasets.synthetic.mesh_editing import edges_of, neighbour_mean, vertex_normals
+from datasets.synthetic.mesh_editing import edges_of, neighbour_mean
+from geometry.mesh import Mesh
+from geometry.ray_scene import RayScene
 
 OVER_RELAXATION = 1.6
 """Jacobi steps on a triangle mesh stay stable below 2."""
@@ -34,21 +35,15 @@ class Obstacle:
     """Surfaces that cloth must stay outside of: closed bodies or open shells with outward faces."""
 
     def __init__(self, meshes: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        offsets = np.cumsum([0] + [len(points) for points, _ in meshes])
-        points = np.concatenate([points for points, _ in meshes]).astype(np.float32)
-        faces = np.concatenate([f + k for (_, f), k in zip(meshes, offsets[:-1], strict=True)])
-        self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self._scene.add_triangles(o3d.core.Tensor(points), o3d.core.Tensor(faces.astype(np.uint32)))
+        self._scene = RayScene([Mesh(points, faces) for points, faces in meshes], threads=1)
 
     def planes(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest surface point of each point, its outward normal, and whether it faces the point squarely.
 
         Near the edge of an open shell the nearest triangle says nothing about inside and outside.
         """
-        found = self._scene.compute_closest_points(o3d.core.Tensor(points.astype(np.float32)), nthreads=1)
-        nearest = found["points"].numpy().astype(np.float64)
-        normal = found["primitive_normals"].numpy().astype(np.float64)
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        found = self._scene.nearest(points)
+        nearest, normal = found.points, found.normals
         away = points - nearest
         height = (away * normal).sum(1)
         square = (np.abs(height) > 0.6 * np.linalg.norm(away, axis=1)) & (height > -DEEPEST)
@@ -132,4 +127,4 @@ def settle(points: np.ndarray, mean: sp.csr_matrix, obstacle: Obstacle, margin: 
 
 def fold_seed(points: np.ndarray, faces: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Displace along the normals [m]: the folds that relaxation then makes real."""
-    return points + vertex_normals(points, faces) * height[:, None]
+    return points + Mesh(points, faces).vertex_normals() * height[:, None]

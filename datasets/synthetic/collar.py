@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.mesh_editing import edges_of, vertex_normals
+from datasets.synthetic.mesh_editing import edges_of
 from datasets.synthetic.wardrobe import Part
+from geometry.mesh import Mesh
 
 PROFILES = {
     "rib": ((0.0, 0.0), (0.006, -0.001), (0.013, -0.004)),
@@ -85,6 +86,6 @@ def make_collar(part: Part, style: str, marks: Landmarks, up: np.ndarray) -> Par
     a = (np.arange(k - 1)[:, None] * n + along).ravel()
     b = (np.arange(k - 1)[:, None] * n + (along + 1) % n).ravel()
     faces = np.concatenate([np.stack([a, b, b + n], 1), np.stack([a, b + n, a + n], 1)])
-    if (vertex_normals(rows[: 2 * n], faces[(faces < 2 * n).all(1)]) * np.tile(out, (2, 1))).sum() < 0:
+    if (Mesh(rows[: 2 * n], faces[(faces < 2 * n).all(1)]).vertex_normals() * np.tile(out, (2, 1))).sum() < 0:
         faces = faces[:, ::-1]
     return Part(part.kind, rows, faces, np.tile(part.rows[chain], (k, 1)), np.full(n * k, 0.05))

@@ -9,11 +9,12 @@ import numpy as np
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Landmarks
 from datasets.synthetic.fabrics import choose
-from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
 from datasets.synthetic.shoes import ball
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part
+from geometry.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     mean = neighbour_mean(patch.faces, len(points))
     grown = np.clip(smooth(_hairline(points, head, style, seed + 5, unit)[:, None], mean, 2)[:, 0], 0, 1)
     smoothed = smooth(points, mean, 12)
-    normals = smooth(vertex_normals(smoothed, patch.faces), mean, 12)
+    normals = smooth(Mesh(smoothed, patch.faces).vertex_normals(), mean, 12)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     _, height = head.polar(points)
     ramp = np.clip(grown * {"buzz": 5, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
@@ -203,7 +204,7 @@ def _knot(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody
         points, faces = ball(np.zeros(3), np.array([1.0, 0.9, 0.8]) * radius)
         points = points + np.array([0, height, head.back - 0.45 * radius])
         swirl = noise(points / unit, 60.0, seed) * 0.5 + noise(points / unit, 150.0, seed + 1) * 0.4
-        points = points + vertex_normals(points, faces) * (0.003 * unit * swirl)[:, None]
+        points = points + Mesh(points, faces).vertex_normals() * (0.003 * unit * swirl)[:, None]
     else:
         length, radius = rng.uniform(0.15, 0.38) * unit, rng.uniform(0.02, 0.032) * unit
         points, faces = ball(np.zeros(3), np.ones(3))
@@ -233,7 +234,7 @@ def _beard(style: HairStyle, head: _Head, marks: Landmarks, rest: RestBody, pose
     mean = neighbour_mean(patch.faces, len(points))
     ramp = np.clip(beard_field(points, marks) * 3, 0, 1)
     grain = 0.6 * noise(points / unit, 150.0, seed) + 0.4 * noise(points / unit, (200, 60, 200), seed + 1)
-    normals = smooth(vertex_normals(points, patch.faces), mean, 6)
+    normals = smooth(Mesh(points, patch.faces).vertex_normals(), mean, 6)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     points = points + normals * ((style.beard * ramp + 0.0012 * grain * ramp + 0.0006) * unit)[:, None]
     return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)

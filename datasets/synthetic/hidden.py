@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import open3d as o3d
 
 from datasets.synthetic.wardrobe import Part
+from geometry.ray_scene import RayScene, as_rays
 
 POKE_DEPTH = 0.03
 """[m] Something covered that has cloth this close behind it and none before it has come through."""
@@ -16,17 +16,9 @@ def face_centres(part: Part) -> np.ndarray:
     return part.points[part.faces].mean(1)
 
 
-def face_normals(part: Part) -> np.ndarray:
-    """(F, 3) unit."""
-    a, b, c = (part.points[part.faces[:, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-
-
-def _reaches(scene: o3d.t.geometry.RaycastingScene, origins: np.ndarray, directions: np.ndarray, far: float):
-    """(N,) bool: whether a ray meets the scene within `far`."""
-    rays = np.concatenate([origins, directions], axis=1).astype(np.float32)
-    return scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)["t_hit"].numpy() < far
+def _reaches(scene: RayScene, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """(N,) bool: whether a ray meets the scene within POKE_DEPTH."""
+    return scene.blocked(as_rays(origins, directions), POKE_DEPTH)
 
 
 def poking(part: Part, covered: np.ndarray, outer: list[Part]) -> np.ndarray:
@@ -39,14 +31,10 @@ def poking(part: Part, covered: np.ndarray, outer: list[Part]) -> np.ndarray:
     candidates = np.nonzero(covered[part.faces].any(1))[0]
     if len(candidates) == 0 or not outer:
         return found
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    for garment in outer:
-        scene.add_triangles(
-            o3d.core.Tensor(garment.points.astype(np.float32)), o3d.core.Tensor(garment.faces.astype(np.uint32))
-        )
-    centres, normals = face_centres(part)[candidates], face_normals(part)[candidates]
-    before = _reaches(scene, centres, normals, POKE_DEPTH)
-    behind = _reaches(scene, centres, -normals, POKE_DEPTH)
+    scene = RayScene([garment.mesh for garment in outer], threads=1)
+    centres, normals = face_centres(part)[candidates], part.mesh.face_normals()[candidates]
+    before = _reaches(scene, centres, normals)
+    behind = _reaches(scene, centres, -normals)
     found[candidates] = behind & ~before
     return found
 

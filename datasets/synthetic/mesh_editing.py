@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
+
+from geometry.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -133,25 +134,6 @@ def compact(operator: sp.csr_matrix, faces: np.ndarray) -> tuple[sp.csr_matrix, 
     return operator[used], renumbered.reshape(-1, 3)
 
 
-def largest_component(faces: np.ndarray, vertices: int) -> np.ndarray:
-    """(F,) bool: faces of the connected part with the most faces."""
-    edges, _, _ = edges_of(faces)
-    _, label = connected_components(adjacency(edges, vertices), directed=False)
-    face_label = label[faces[:, 0]]
-    return face_label == np.bincount(face_label).argmax()
-
-
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, faces weighted by area."""
-    a, b, c = (points[faces[:, k]] for k in range(3))
-    face_normals = np.cross(b - a, c - a)
-    corners = faces.T.ravel()
-    normals = np.stack(
-        [np.bincount(corners, np.tile(face_normals[:, k], 3), minlength=len(points)) for k in range(3)], axis=1
-    )
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-
-
 def with_inner_wall(
     points: np.ndarray, faces: np.ndarray, thickness: np.ndarray, walled: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -168,7 +150,7 @@ def with_inner_wall(
     """
     inner_faces = faces[walled]
     owner, renumbered = np.unique(inner_faces, return_inverse=True)
-    inner = points[owner] - vertex_normals(points, faces)[owner] * thickness[owner, None]
+    inner = points[owner] - Mesh(points, faces).vertex_normals()[owner] * thickness[owner, None]
     inner_of = np.full(len(points), -1)
     inner_of[owner] = np.arange(len(owner)) + len(points)
     _, edge, count = edges_of(faces)

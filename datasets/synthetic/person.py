@@ -15,12 +15,12 @@ from datasets.synthetic.fabrics import Fabric, fabric_color, sample_color, sampl
 from datasets.synthetic.garments import Garment, sample_outfit
 from datasets.synthetic.hair import HairStyle, make_hair, sample_hair, scalp_field
 from datasets.synthetic.hidden import poking, without_faces
-from datasets.synthetic.mesh_editing import vertex_normals
 from datasets.synthetic.poses import sample_pose
 from datasets.synthetic.shoes import LOW_SHAFT, ShoeStyle, make_shaft, make_shoe, sample_shoes
 from datasets.synthetic.skin import Complexion, eye_color, hair_color, sample_complexion, skin_color
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part, drape, with_lining
+from geometry.mesh import Mesh
 
 HIDDEN_BELOW = 0.05
 """[m] What lies this far inside the edge of a garment cannot be seen and is left out."""
@@ -45,29 +45,30 @@ class Look:
 
 
 class PersonAppearance:
-    """Colors evaluated where rays hit, from what the surface was before the pose: no texture, any resolution."""
+    """Colors evaluated where rays hit, from what the surface was before the pose: no texture, any resolution.
+
+    Attributes:
+        kinds: "skin", "eyes", "hair", a garment or a shoe, for every part.
+        piece: (F,) the part of every face, an index into kinds.
+    """
 
     def __init__(self, parts: list[Part], look: Look) -> None:
-        self._kinds = [part.kind for part in parts]
-        self._part = np.repeat(np.arange(len(parts)), [len(part.faces) for part in parts])
+        self.kinds = [part.kind for part in parts]
+        self.piece = np.repeat(np.arange(len(parts)), [len(part.faces) for part in parts])
         offsets = np.cumsum([0] + [len(part.points) for part in parts])
         self._faces = np.concatenate([part.faces + k for part, k in zip(parts, offsets[:-1], strict=True)])
         self._rows = np.concatenate([np.column_stack([part.rows, part.edge]) for part in parts]).astype(np.float32)
         self._look = look
-
-    def part_of(self, faces: np.ndarray) -> np.ndarray:
-        """(N,) names of the parts that faces belong to: "skin", "eyes", "hair", a garment or a shoe."""
-        return np.array(self._kinds)[self._part[faces]]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
         """See datasets.rendering.scan.Appearance."""
         corners = self._faces[faces]
         rows = sum(self._rows[corners[:, k]] * barycentric[:, k : k + 1] for k in range(3))
         color = np.zeros((len(faces), 3), dtype=np.float32)
-        part = self._part[faces]
+        part = self.piece[faces]
         for index in np.unique(part):
             here = part == index
-            color[here] = self._color(self._kinds[index], Chart(rows[here, :-1]), rows[here, -1])
+            color[here] = self._color(self.kinds[index], Chart(rows[here, :-1]), rows[here, -1])
         return np.clip(color, 0, 1)
 
     def _color(self, kind: str, chart: Chart, edge: np.ndarray) -> np.ndarray:
@@ -116,10 +117,10 @@ def make_person(seed: int) -> Scan:
 
 def _scan(name: str, parts: list[Part], look: Look, posed: PosedBody) -> Scan:
     offsets = np.cumsum([0] + [len(part.points) for part in parts])
+    faces = np.concatenate([part.faces + k for part, k in zip(parts, offsets[:-1], strict=True)])
     return Scan(
         name=name,
-        vertices=np.concatenate([part.points for part in parts]),
-        faces=np.concatenate([part.faces + k for part, k in zip(parts, offsets[:-1], strict=True)]),
+        mesh=Mesh(np.concatenate([part.points for part in parts]), faces),
         appearance=PersonAppearance(parts, look),
         joints=posed.joints,
         joints_present=np.ones(31, dtype=bool),
@@ -217,7 +218,7 @@ def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmark
     rows = body.weights @ chart.rows
     cover = np.max([garment.covers(Chart(rows)) for garment in outfit], axis=0)
     points = body.weights @ rest.vertices
-    normals = vertex_normals(points, body.faces)
+    normals = Mesh(points, body.faces).vertex_normals()
     step_back = SHRINK * marks.unit * np.clip(cover / (0.02 * marks.unit), 0, 1)
     points = skinned(body.weights, posed.skinning, points - normals * step_back[:, None])
     return Part("skin", points, body.faces, rows, np.zeros(len(rows)))

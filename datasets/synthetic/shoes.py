@@ -10,10 +10,11 @@ from scipy.spatial import ConvexHull
 
 from datasets.synthetic.body import BodyModel, PosedBody, RestBody
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth, vertex_normals
+from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
 from datasets.synthetic.surfaces import skinned, surface
 from datasets.synthetic.wardrobe import Part
+from geometry.mesh import Mesh
 
 LOW_SHAFT = 0.012
 """[m] A convex hull follows foot and ankle up to here; above, a tube around the shin continues a boot."""
@@ -53,7 +54,7 @@ def _sphere() -> tuple[np.ndarray, np.ndarray]:
     outward = (
         np.einsum(
             "fa,fa->f",
-            np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]]),
+            Mesh(points, faces).area_vectors(),
             points[faces[:, 0]],
         )
         > 0
@@ -99,12 +100,12 @@ def make_shoe(
     body[np.unique(model.faces["body"])] = True
     points, faces = _inside_hull(rest.vertices[mine & body])
     mean = neighbour_mean(faces, len(points))
-    points = points + vertex_normals(points, faces) * (style.padding + 0.004) * u
+    points = points + Mesh(points, faces).vertex_normals() * (style.padding + 0.004) * u
     points = smooth(points, mean, 10)
     floor = marks.floor_y
     low = points[:, 1] < floor + 0.010 * u
     rim = np.exp(-(((points[:, 1] - floor - 0.002 * u) / (0.012 * u)) ** 2))
-    outward = vertex_normals(points, faces) * [1, 0, 1]
+    outward = Mesh(points, faces).vertex_normals() * [1, 0, 1]
     points = points + outward * (rim * 0.004 * u)[:, None]
     points[:, 1] = np.where(low, np.minimum(points[:, 1], floor) - style.sole * u, points[:, 1])
     points[:, 1] = np.where(low, floor - style.sole * u, points[:, 1])
@@ -130,7 +131,7 @@ def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart,
     mean = neighbour_mean(patch.faces, len(points))
     folds = 0.0015 * noise(points / u, (20, 60, 20), 3)
     points = smooth(points, mean, 4)
-    points = points + vertex_normals(points, patch.faces) * (style.padding + 0.005 + folds)[:, None] * u
+    points = points + Mesh(points, patch.faces).vertex_normals() * (style.padding + 0.005 + folds)[:, None] * u
     return Part(
         style.kind, skinned(patch.weights, posed.skinning, points), patch.faces, rows, points[:, 1] - marks.floor_y
     )

@@ -13,15 +13,14 @@ from datasets.synthetic.mesh_editing import (
     Patch,
     clip_where_negative,
     compact,
-    largest_component,
     loop_subdivide,
     neighbour_mean,
     smooth,
-    vertex_normals,
     with_inner_wall,
 )
 from datasets.synthetic.noise import noise
 from datasets.synthetic.surfaces import skinned, surface
+from geometry.mesh import Mesh, in_largest_component
 
 GAP = 0.004
 """[m] Air between a garment's inside and what it lies on."""
@@ -38,6 +37,11 @@ class Part:
     faces: np.ndarray  # (F, 3)
     rows: np.ndarray  # (V, C) chart rows of the points
     edge: np.ndarray  # (V,) distance to the garment's nearest edge [m], or what the kind's color needs
+
+    @property
+    def mesh(self) -> Mesh:
+        """The posed surface."""
+        return Mesh(self.points, self.faces)
 
 
 def fold_pattern(chart: Chart, marks: Landmarks, seed: int) -> np.ndarray:
@@ -129,7 +133,7 @@ def _cut(base: Patch, garment: Garment, rows: np.ndarray) -> Patch:
     """The part of the base surface inside the pattern, in one piece."""
     operator, faces = clip_where_negative(base.faces, garment.covers(Chart(base.weights @ rows)))
     patch = base.then(operator, faces)
-    kept = faces[largest_component(faces, patch.weights.shape[0])]
+    kept = faces[in_largest_component(faces)]
     weights, faces = compact(patch.weights, kept)
     return Patch(weights, faces)
 
@@ -138,7 +142,7 @@ def _tailor(patch: Patch, garment: Garment, chart: Chart, rest_points: np.ndarra
     """(V, 3) the garment in the rest pose: off the body by its looseness, bridging hollows, with even hems."""
     mean = neighbour_mean(patch.faces, patch.weights.shape[0])
     points = smooth(patch.weights @ rest_points, mean, 3)
-    normals = smooth(vertex_normals(points, patch.faces), mean, 4)
+    normals = smooth(Mesh(points, patch.faces).vertex_normals(), mean, 4)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     points = points + normals * garment.stands_off(chart)[:, None]
     points = smooth(points, mean, garment.smoothing)
