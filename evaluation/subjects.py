@@ -20,6 +20,7 @@ from evaluation.map_errors import (
 )
 from evaluation.measured_mesh import read_mesh
 from evaluation.measurement import Distribution, Measurement, count
+from evaluation.normal_detail import detail_summary
 from geometry.depth import FILE_BACKGROUND, decode_network
 from geometry.mesh import Mesh
 from geometry.normals import normals_from_depth
@@ -139,7 +140,7 @@ def _read_depths(folder: Path, name: str) -> dict[str, np.ndarray]:
 
 
 def measure_maps(pair: Pair) -> Measurement:
-    """Depth, normals and silhouette of an output folder against rendered depth maps, front and back.
+    """Depth, normals, their detail and the silhouette of an output folder against rendered depth maps, front and back.
 
     Normals of `normal/` (fused) and `cons/` (of the predicted depth) are measured where both silhouettes are.
 
@@ -161,8 +162,10 @@ def measure_maps(pair: Pair) -> Measurement:
         histograms = {}
         for side in SIDES:
             normals = _read_normals(outputs / kind / f"{name}_{side}.png", size)
-            angles = normal_angles(normals[both[side]], _stored_normals(truth[side])[both[side]])
-            result.add(f"{kind} {side}", angle_summary(angles))
+            true_normals = _stored_normals(truth[side])
+            angles = normal_angles(normals[both[side]], true_normals[both[side]])
+            detail = detail_summary(normals, true_normals, truth[side], both[side])
+            result.add(f"{kind} {side}", angle_summary(angles) | detail)
             histograms[side] = count(angles, ANGLE_TOP_DEG)
         result.distributions[kind] = Distribution("angle between stored normals [deg]", ANGLE_TOP_DEG, histograms)
     errors = {side: depth_errors_mm(predicted[side][both[side]], truth[side][both[side]], height) for side in SIDES}
