@@ -19,10 +19,9 @@ from geometry.parts import KINDS, indices_of
 from geometry.point_cloud import PointCloud
 from geometry.surface import reconstruct_surface
 from geometry.window import Window
+from inference import DigitizedPerson, Subject
 from models.digitizer import Conventions, DepthMaps, Digitized, FrontBack
 from models.final_depth import final_depth
-from test_model import place_on_canvas, write_result
-from utils.result_folder import ResultFolder
 
 CLOUD_POINTS = 2_000_000
 
@@ -53,8 +52,8 @@ def clouds_and_files() -> Callable[[], None]:
     folder = tempfile.TemporaryDirectory()
 
     def work() -> None:
-        subject = place_on_canvas(Photo.read(sample.PHOTO), person, sample.CANVAS)
-        write_result("sample", subject, result, Conventions(), ResultFolder.of(folder.name, "benchmark"))
+        subject = Subject.place(Photo.read(sample.PHOTO), person, sample.CANVAS)
+        DigitizedPerson(subject, result, Conventions()).write(folder.name)
 
     return work
 

@@ -19,6 +19,11 @@ class ResultFolder:
     def of(cls, save_path: Path | str, save_name: str) -> ResultFolder:
         return cls(Path(save_path) / save_name)
 
+    @classmethod
+    def at(cls, place: ResultFolder | Path | str) -> ResultFolder:
+        """A folder by its path, or as it is."""
+        return place if isinstance(place, ResultFolder) else cls(Path(place))
+
     def image(self, relative: str) -> Path:
         """A picture by its place without suffix, such as "normal/anna_front"."""
         return self.root / f"{relative}.png"

@@ -18,7 +18,7 @@ def mask_path(photo: Path) -> Path:
 
 def has_given_mask(photo: Photo) -> bool:
     """Is there a mask file beside the photo, or an alpha channel that says something?"""
-    return photo.alpha is not None or mask_path(photo.path).exists()
+    return photo.alpha is not None or (photo.is_file and mask_path(photo.path).exists())
 
 
 class GivenMask:
@@ -31,7 +31,7 @@ class GivenMask:
             MaskError: there is neither, or the file cannot be used.
         """
         path = mask_path(photo.path)
-        if path.exists():
+        if photo.is_file and path.exists():
             return FoundMask(read_mask(path, photo.size))
         if photo.alpha is None:
             raise MaskError(f"{photo.path.name}: neither {path.name} nor an alpha channel with a mask in it")

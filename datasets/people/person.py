@@ -41,6 +41,7 @@ class Photo:
     path: Path
     rgb: np.ndarray  # (H, W, 3) uint8
     alpha: np.ndarray | None  # (H, W) uint8, None when the file has none or a constant one
+    is_file: bool = True  # whether joints or a mask may lie beside `path`; False: it is only a name
 
     @classmethod
     def read(cls, path: Path | str) -> Photo:
@@ -50,6 +51,25 @@ class Photo:
             InputError: the file is not a readable image.
         """
         return cls(Path(path), *read_photo(path))
+
+    @classmethod
+    def of_pixels(cls, pixels: np.ndarray, name: str) -> Photo:
+        """A photo that is no file.
+
+        Args:
+            pixels: (H, W, 3) RGB or (H, W, 4) RGBA, uint8.
+            name: for messages and results.
+
+        Raises:
+            InputError: another shape or type.
+        """
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or 0 in pixels.shape:
+            raise InputError(
+                f"{name}: array of {pixels.dtype} and shape {pixels.shape}, expected uint8 (H, W, 3) RGB"
+                " or (H, W, 4) RGBA"
+            )
+        alpha = pixels[..., 3] if pixels.shape[2] == 4 and np.ptp(pixels[..., 3]) > 0 else None
+        return cls(Path(name), np.ascontiguousarray(pixels[..., :3]), alpha, is_file=False)
 
     @property
     def size(self) -> tuple[int, int]:

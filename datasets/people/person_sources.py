@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from datasets.people.given_mask import GivenMask, has_given_mask
 from datasets.people.mediapipe.detector import MediaPipeDetector
 from datasets.people.mediapipe.person_mask import MediaPipeMask
@@ -80,6 +82,26 @@ def _mask_source(choice: str, options: SourceOptions, detector: MediaPipeDetecto
 
 
 @dataclass(frozen=True)
+class KnownKeypoints:
+    """Joints that the caller has."""
+
+    found: Keypoints  # in the photo's pixels; joints may be missing
+
+    def keypoints(self, photo: Photo) -> FoundKeypoints:
+        return FoundKeypoints(self.found)
+
+
+@dataclass(frozen=True)
+class KnownMask:
+    """A mask that the caller has."""
+
+    found: np.ndarray  # (H, W) bool
+
+    def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
+        return FoundMask(self.found)
+
+
+@dataclass(frozen=True)
 class _FileOr:
     """Joints from the file beside the photo when there is one, else from a detector. A broken file is an error."""
 
@@ -87,7 +109,8 @@ class _FileOr:
     detector: KeypointSource
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
-        return (self.file if keypoint_path(photo.path).exists() else self.detector).keypoints(photo)
+        there = photo.is_file and keypoint_path(photo.path).exists()
+        return (self.file if there else self.detector).keypoints(photo)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,173 @@
+"""What the model says of one person, and all that follows from it: maps, clouds, surface, contact sheet, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geometry.depth import distance_from_network
+from geometry.point_cloud import PointCloud, Sides, lift_sides, sides_cloud, silhouettes
+from geometry.side_gap import closed_cloud
+from geometry.warp import part_corners
+from inference.subject import Subject
+from models.digitizer import DepthMaps, Digitized
+from models.result_maps import result_pictures
+from utils.contact_sheet import SheetInput, contact_sheet
+from utils.errors import InputError
+from utils.files import write_png
+from utils.mesh_files import write_mesh
+from utils.ply import write_cloud
+from utils.result_folder import ResultFolder
+
+if TYPE_CHECKING:
+    from geometry.surface import Mesh
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the networks say, on the R x R canvas; the back maps lie on the front view's pixel grid, not mirrored."""
+
+    distance_front: np.ndarray  # (R, R) float32, along the unit ray from (0, 0, 1) [world units]; 0: background
+    distance_back: np.ndarray  # (R, R) float32, the same of the last surface that the ray meets
+    normals_front: np.ndarray  # (R, R, 3) float32 in [0, 1]: the stored code for slopes (SPEC 6); 0: no part is there
+    normals_back: np.ndarray  # (R, R, 3) float32
+    mask: np.ndarray  # (R, R) float32, probability that the pixel is the person
+
+
+@dataclass(frozen=True)
+class DigitizedPerson:
+    """One person out of one photo. Everything is computed when it is first asked for.
+
+    Points and meshes are in the camera's world: X right, Y up, Z towards the viewer, the camera at (0, 0, 1) with a
+    field of view of 50 deg (geometry.camera).
+    """
+
+    subject: Subject
+    result: Digitized  # of a batch of one
+
+    @property
+    def name(self) -> str:
+        """Of the files."""
+        return self.subject.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was doubtful about joints and mask, one line each."""
+        return self.subject.person.warnings
+
+    @cached_property
+    def depth(self) -> DepthMaps:
+        """(1, 1, R, R) network depth and mask logits on the whole canvas, on the CPU."""
+        return self.result.depth.cpu().placed(self.result.window, len(self.subject.rgb))
+
+    @cached_property
+    def maps(self) -> Maps:
+        """The maps as arrays."""
+        front, back = self._network_depth()
+        inside, _ = silhouettes(front, back)
+        fused = self.result.fused[0].float().cpu().numpy().transpose(1, 2, 0)
+        return Maps(
+            distance_front=np.where(inside, distance_from_network(front), 0).astype(np.float32),
+            distance_back=np.where(inside, distance_from_network(back), 0).astype(np.float32),
+            normals_front=fused[..., :3],
+            normals_back=fused[..., 3:],
+            mask=self.depth.mask_logits[0, 0].float().sigmoid().numpy(),
+        )
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Both depth maps lifted into space.
+
+        Raises:
+            InputError: the model found no body.
+        """
+        try:
+            return lift_sides(*self._network_depth())
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}") from error
+
+    def _network_depth(self) -> tuple[np.ndarray, np.ndarray]:
+        """(R, R) float32 front and back, with the networks' backgrounds."""
+        front, back = (side[0, 0].float().numpy() for side in (self.depth.depth.front, self.depth.depth.back))
+        return front, back
+
+    @cached_property
+    def cloud(self) -> PointCloud:
+        """The pixels of both depth maps as colored, oriented points."""
+        return sides_cloud(self.sides, self.subject.rgb)
+
+    @cached_property
+    def closed_cloud(self) -> PointCloud:
+        """The cloud without flying pixels and with the side that neither map sees: what a surface is made from."""
+        return closed_cloud(self.sides, self.subject.rgb)
+
+    def surface(self, octree_depth: int = 10, threads: int = -1) -> Mesh:
+        """The closed cloud's screened Poisson surface, colored: the paper's road; half a minute at 2048 px.
+
+        Args:
+            octree_depth: its finest cells are 1 / 2^depth of the bounding cube.
+            threads: for the solver; -1 takes all cores.
+
+        Raises:
+            InputError: no surface runs through the points.
+        """
+        # Open3D takes a second to import: who wants maps and clouds does without.
+        from geometry.surface import reconstruct_surface
+
+        try:
+            return reconstruct_surface(self.closed_cloud, octree_depth, threads)
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}") from error
+
+    @cached_property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """Every map as a picture by its place in a result folder, without suffix (SPEC 9)."""
+        return result_pictures(self.name, self.result, self.depth, self.subject.rgb, self.subject.mask)
+
+    @cached_property
+    def sheet(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB contact sheet, by which to judge the result at a glance."""
+        subject = self.subject
+        data = SheetInput(
+            photo=subject.rgb,
+            person=subject.mask,
+            joints=subject.joints,
+            predicted=subject.predicted,
+            part_corners=part_corners(subject.poses.canvas_from_part, len(subject.rgb)),
+            normals_front=self.pictures[f"normal/{self.name}_front"],
+            normals_back=self.pictures[f"normal/{self.name}_back"],
+            sides=self.sides,
+            cloud=self.closed_cloud,
+        )
+        return contact_sheet(data, self.name)
+
+    def write(self, folder: ResultFolder | Path | str) -> None:
+        """Write everything of SPEC 9 into a result folder, the contact sheet last; nothing when there is no body.
+
+        Raises:
+            InputError: the model found no body.
+        """
+        sheet = self.sheet
+        self.write_maps(folder)
+        self.write_clouds(folder)
+        write_png(ResultFolder.at(folder).sheet(self.name), sheet)
+
+    def write_maps(self, folder: ResultFolder | Path | str) -> None:
+        """Write every map: depth/, cons/, normal/, normal_parts/, images/ of a result folder."""
+        folder = ResultFolder.at(folder)
+        for place, picture in self.pictures.items():
+            write_png(folder.image(place), picture)
+
+    def write_clouds(self, folder: ResultFolder | Path | str) -> None:
+        """Write both clouds: output_plys/ and output_plys_c/ of a result folder."""
+        folder = ResultFolder.at(folder)
+        write_cloud(folder.cloud(self.name, closed=False), self.cloud)
+        write_cloud(folder.cloud(self.name, closed=True), self.closed_cloud)
+
+    def write_surface(self, path: Path | str, octree_depth: int = 10) -> None:
+        """Write the Poisson surface; the suffix (.obj, .ply or .glb) chooses the format."""
+        write_mesh(path, self.surface(octree_depth))

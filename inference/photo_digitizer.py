@@ -1,0 +1,111 @@
+"""The whole road as one object: loaded once, called with photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datasets.people.person import Photo, find_person
+from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, SourceOptions, person_sources
+from datasets.people.square_canvas import test_time_photo, to_network
+from geometry.keypoints import Keypoints
+from geometry.window import person_window
+from inference.digitized_person import DigitizedPerson
+from inference.subject import Subject
+from models.build import load_digitizer
+from models.digitizer import Digitizer, Poses
+from models.fast import accelerate
+from utils.device import PRECISIONS, pick_device
+
+SHIPPED_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
+"""The model that comes with this project."""
+
+
+@dataclass(frozen=True)
+class PhotoDigitizer:
+    """A model on a device, and where joints and masks come from.
+
+    Calling it does both steps: `find` looks for the person (CPU), `digitize` runs the networks (the device). A program
+    with many photos may do them side by side, as test_model.py does.
+    """
+
+    model: Digitizer
+    device: torch.device
+    sources: PersonSources
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: Path | str = SHIPPED_CHECKPOINT,
+        device: str = "auto",
+        precision: str = "fp32",
+        keypoints: str = "auto",
+        mask: str = "auto",
+        options: SourceOptions | None = None,
+    ) -> PhotoDigitizer:
+        """Load a checkpoint for inference; detectors are loaded when the first photo needs them.
+
+        Args:
+            checkpoint: of this project, or the authors' .pth.tar.
+            device: see utils.device.pick_device.
+            precision: of the part networks: fp32, bf16 or fp16; the others stay in fp32.
+            keypoints: where joints come from, one of datasets.people.person_sources.KEYPOINT_CHOICES.
+            mask: where the mask comes from, one of MASK_CHOICES.
+            options: for the detectors, such as which of several people is meant.
+
+        Raises:
+            InputError: an argument names nothing that is there, or the checkpoint cannot be used.
+        """
+        chosen, sources = pick_device(device), person_sources(keypoints, mask, options)
+        if precision == "fp32":
+            torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32 on a GPU too
+        return cls(accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen), chosen, sources)
+
+    def __call__(
+        self,
+        photo: Photo | Path | str | np.ndarray,
+        keypoints: Keypoints | None = None,
+        mask: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> DigitizedPerson:
+        """Digitize the person in a photo; arguments and errors as in `find`."""
+        return self.digitize(self.find(photo, keypoints, mask, name))
+
+    def find(
+        self,
+        photo: Photo | Path | str | np.ndarray,
+        keypoints: Keypoints | None = None,
+        mask: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> Subject:
+        """Find the person in a photo and place it on the model's canvas.
+
+        Args:
+            photo: a file; or its pixels as (H, W, 3) RGB or (H, W, 4) RGBA uint8, whose alpha is the mask.
+            keypoints: joints in the photo's pixels to use instead of those that the sources would find.
+            mask: (H, W) bool, True on the person, to use instead of the source's.
+            name: of the result's files; the photo's own when None ("photo" for pixels).
+
+        Raises:
+            InputError: the photo cannot be read, or there is no usable person in it.
+        """
+        if isinstance(photo, np.ndarray):
+            photo = Photo.of_pixels(photo, name or "photo")
+        elif not isinstance(photo, Photo):
+            photo = Photo.read(photo)
+        sources = self.sources
+        if keypoints is not None:
+            sources = replace(sources, keypoints=KnownKeypoints(keypoints))
+        if mask is not None:
+            sources = replace(sources, mask=KnownMask(mask))
+        return Subject.place(photo, find_person(photo, sources.keypoints, sources.mask), self.model.canvas, name)
+
+    @torch.inference_mode()
+    def digitize(self, subject: Subject) -> DigitizedPerson:
+        """Run the networks on a subject, the refiner on the person's box."""
+        photo = to_network(test_time_photo(subject.rgb, subject.mask, self.model.backdrop)).to(self.device)
+        poses = Poses.stack([subject.poses], self.device)
+        return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)))

@@ -1,0 +1,59 @@
+"""A person of a photo on the canvas of the model: what the networks are asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.people.person import Person, Photo
+from datasets.people.square_canvas import SquareCanvas, canvas_coordinates
+from geometry.similarity import PartPoses, pose_parts
+from utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person, in the photo and on the R x R canvas."""
+
+    name: str  # of the result's files
+    photo: Photo
+    person: Person  # joints and mask in the photo's pixels
+    canvas: SquareCanvas  # from the photo's pixels to the canvas
+    rgb: np.ndarray  # (R, R, 3) uint8
+    mask: np.ndarray  # (R, R) bool
+    joints: np.ndarray  # (31, 2) [px of the canvas]
+    poses: PartPoses
+
+    @classmethod
+    def place(cls, photo: Photo, person: Person, size: int, name: str | None = None) -> Subject:
+        """Photo, mask and joints on a size x size canvas, with the poses of the parts.
+
+        Args:
+            name: of the result's files; the photo's own when None.
+
+        Raises:
+            InputError: a part's joints are all at the same place.
+        """
+        width, height = photo.size
+        canvas = SquareCanvas(height, width, size)
+        keypoints = person.keypoints.moved(canvas.points)
+        try:
+            poses = pose_parts(canvas_coordinates(keypoints, size))
+        except ValueError as error:
+            raise InputError(f"{photo.path.name}: {error}") from error
+        return cls(
+            name=name or photo.path.stem,
+            photo=photo,
+            person=person,
+            canvas=canvas,
+            rgb=canvas.image(photo.rgb),
+            mask=canvas.mask(person.mask),
+            joints=keypoints.xy,
+            poses=poses,
+        )
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(31,) bool: joints that a rule placed."""
+        return np.array([origin == "predicted" for origin in self.person.keypoints.origin])
