@@ -5,16 +5,24 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from datasets.people.openpose import write_keypoints
+from geometry.keypoints import INDEX, Keypoints
 from geometry.similarity import PartPoses, pose_parts
 from models.build import ModelConfig, build_digitizer
 from models.digitizer import Digitizer
+from utils.checkpoint import write_checkpoint
+from utils.config import to_dict
+from utils.contact_sheet import SKELETON
+from utils.files import write_png
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
+FIGURE_SIZE = 320
 TINY = ModelConfig(canvas=256, normal_widths=(4, 6, 8, 10), depth_widths=(4, 6, 8, 10, 12), refiner_width=4)
 
 
@@ -58,3 +66,39 @@ def tiny_digitizer() -> Digitizer:
     # Mask logits far from 0, so that rounding flips no pixel.
     torch.nn.init.normal_(model.coarse_depth.head.weight, std=0.5)
     return model.eval()
+
+
+def standing_figure() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Photo (S, S, 3), mask (S, S), joints (31, 2), S = FIGURE_SIZE: thick limbs drawn between a person's joints."""
+    with np.load(DATA / "keypoints_affines.npz") as golden:
+        joints = golden["DSC02780.keypoints31_2048"][:, :2] * FIGURE_SIZE / 2048
+    mask = np.zeros((FIGURE_SIZE, FIGURE_SIZE), np.uint8)
+    for a, b in SKELETON:
+        cv2.line(mask, *(tuple(int(v) for v in joints[INDEX[name]]) for name in (a, b)), 1, 18)
+    torso = [joints[INDEX[n]] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]
+    cv2.fillPoly(mask, [np.round(torso).astype(np.int32)], 1)
+    photo = np.random.default_rng(0).integers(60, 200, (FIGURE_SIZE, FIGURE_SIZE, 3), dtype=np.uint8)
+    return photo, mask.astype(bool), joints
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny_digitizer):
+    """A tiny model whose depths make a body: front before back, everywhere inside the coarse mask."""
+    path = tmp_path / "tiny.pt"
+    weights = tiny_digitizer.state_dict()
+    weights["refiner.steps.2.head.weight"] *= 0.01
+    weights["refiner.steps.2.head.bias"][:] = weights["refiner.steps.2.head.bias"].new_tensor([1.9, 2.1, 1.0])
+    write_checkpoint(path, to_dict(TINY), weights)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    photo, mask, joints = standing_figure()
+    for name in ("anna", "ben"):
+        write_png(folder / f"{name}.png", photo)
+        write_png(folder / f"{name}_mask.png", mask.astype(np.uint8) * 255)
+        keypoints = Keypoints.from_scores(joints, np.full(31, 0.9), "test")
+        write_keypoints(folder / f"{name}_keypoints.json", keypoints)
+    return folder

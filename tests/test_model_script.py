@@ -9,53 +9,8 @@ import pytest
 
 import test_model
 import test_poisson
-from datasets.people.openpose import write_keypoints
-from geometry.keypoints import Keypoints
-from tests.conftest import DATA, TINY
-from utils.checkpoint import write_checkpoint
-from utils.config import to_dict
+from tests.conftest import TINY
 from utils.files import read_depth_png, write_png
-
-SIZE = 320
-
-
-def standing_figure() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Photo (SIZE, SIZE, 3), mask (SIZE, SIZE) and joints (31, 2): thick limbs drawn between the joints of a person."""
-    from geometry.keypoints import INDEX
-    from utils.contact_sheet import SKELETON
-
-    with np.load(DATA / "keypoints_affines.npz") as golden:
-        joints = golden["DSC02780.keypoints31_2048"][:, :2] * SIZE / 2048
-    mask = np.zeros((SIZE, SIZE), np.uint8)
-    for a, b in SKELETON:
-        cv2.line(mask, *(tuple(int(v) for v in joints[INDEX[name]]) for name in (a, b)), 1, 18)
-    torso = [joints[INDEX[n]] for n in ("left_shoulder", "right_shoulder", "right_hip", "left_hip")]
-    cv2.fillPoly(mask, [np.round(torso).astype(np.int32)], 1)
-    photo = np.random.default_rng(0).integers(60, 200, (SIZE, SIZE, 3), dtype=np.uint8)
-    return photo, mask.astype(bool), joints
-
-
-@pytest.fixture
-def checkpoint(tmp_path, tiny_digitizer):
-    """A tiny model whose depths make a body: front before back, everywhere inside the coarse mask."""
-    path = tmp_path / "tiny.pt"
-    weights = tiny_digitizer.state_dict()
-    weights["refiner.steps.2.head.weight"] *= 0.01
-    weights["refiner.steps.2.head.bias"][:] = weights["refiner.steps.2.head.bias"].new_tensor([1.9, 2.1, 1.0])
-    write_checkpoint(path, to_dict(TINY), weights)
-    return path
-
-
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    photo, mask, joints = standing_figure()
-    for name in ("anna", "ben"):
-        write_png(folder / f"{name}.png", photo)
-        write_png(folder / f"{name}_mask.png", mask.astype(np.uint8) * 255)
-        keypoints = Keypoints.from_scores(joints, np.full(31, 0.9), "test")
-        write_keypoints(folder / f"{name}_keypoints.json", keypoints)
-    return folder
 
 
 def arguments(photos, checkpoint, tmp_path, *more):
