@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from tqdm import tqdm
 
 from datasets.people.openpose import write_keypoints
-from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions
+from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
 from inference import PhotoDigitizer
+from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.device import PRECISIONS
 from utils.distributed import share
@@ -30,6 +32,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save_name", default="demo")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
     parser.add_argument("--precision", default="fp32", choices=PRECISIONS, help="of the part networks")
+    parser.add_argument(
+        "--agreement",
+        default="auto",
+        choices=("auto", *get_args(Agreement)),
+        help="depth that is made to agree with the normals; auto: what the model's config says",
+    )
     parser.add_argument("--keypoints", default="auto", choices=KEYPOINT_CHOICES)
     parser.add_argument("--mask", default="auto", choices=MASK_CHOICES)
     parser.add_argument("--person", type=int, help="which of several people, counted from the left, from 1")
@@ -48,9 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         photos = find_photos(args.data_path)
         options = SourceOptions(person=args.person, providers=tuple(args.providers), threads=args.threads)
-        digitizer = PhotoDigitizer.load(
-            args.load_ckpt, args.device, args.precision, keypoints=args.keypoints, mask=args.mask, options=options
-        )
+        sources = person_sources(args.keypoints, args.mask, options)
+        digitizer = PhotoDigitizer.load(args.load_ckpt, args.device, args.precision, args.agreement, sources)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -14,7 +14,8 @@ from geometry.point_cloud import PointCloud, Sides, lift_sides, sides_cloud, sil
 from geometry.side_gap import closed_cloud
 from geometry.warp import part_corners
 from inference.subject import Subject
-from models.digitizer import DepthMaps, Digitized
+from models.digitizer import Conventions, DepthMaps, Digitized
+from models.final_depth import final_depth
 from models.result_maps import result_pictures
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.errors import InputError
@@ -33,7 +34,7 @@ class Maps:
 
     distance_front: np.ndarray  # (R, R) float32, along the unit ray from (0, 0, 1) [world units]; 0: background
     distance_back: np.ndarray  # (R, R) float32, the same of the last surface that the ray meets
-    normals_front: np.ndarray  # (R, R, 3) float32 in [0, 1]: the stored code for slopes (SPEC 6); 0: no part is there
+    normals_front: np.ndarray  # (R, R, 3) float32, (n + 1) / 2 of the code for slopes (METHOD.md 6); 0: no part
     normals_back: np.ndarray  # (R, R, 3) float32
     mask: np.ndarray  # (R, R) float32, probability that the pixel is the person
 
@@ -48,6 +49,7 @@ class DigitizedPerson:
 
     subject: Subject
     result: Digitized  # of a batch of one
+    conventions: Conventions  # of the model, or what the user wants instead
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class DigitizedPerson:
     @cached_property
     def depth(self) -> DepthMaps:
         """(1, 1, R, R) network depth and mask logits on the whole canvas, on the CPU."""
-        return self.result.depth.cpu().placed(self.result.window, len(self.subject.rgb))
+        return final_depth(self.result, self.subject.mask, self.conventions)
 
     @cached_property
     def maps(self) -> Maps:
@@ -75,7 +77,7 @@ class DigitizedPerson:
             distance_back=np.where(inside, distance_from_network(back), 0).astype(np.float32),
             normals_front=fused[..., :3],
             normals_back=fused[..., 3:],
-            mask=self.depth.mask_logits[0, 0].float().sigmoid().numpy(),
+            mask=self.depth.mask_logits[0, 0].sigmoid().numpy(),
         )
 
     @cached_property
@@ -92,7 +94,7 @@ class DigitizedPerson:
 
     def _network_depth(self) -> tuple[np.ndarray, np.ndarray]:
         """(R, R) float32 front and back, with the networks' backgrounds."""
-        front, back = (side[0, 0].float().numpy() for side in (self.depth.depth.front, self.depth.depth.back))
+        front, back = (side[0, 0].numpy() for side in (self.depth.depth.front, self.depth.depth.back))
         return front, back
 
     @cached_property
@@ -125,7 +127,7 @@ class DigitizedPerson:
 
     @cached_property
     def pictures(self) -> dict[str, np.ndarray]:
-        """Every map as a picture by its place in a result folder, without suffix (SPEC 9)."""
+        """Every map as a picture by its place in a result folder, without suffix (METHOD.md 9.4)."""
         return result_pictures(self.name, self.result, self.depth, self.subject.rgb, self.subject.mask)
 
     @cached_property
@@ -146,7 +148,7 @@ class DigitizedPerson:
         return contact_sheet(data, self.name)
 
     def write(self, folder: ResultFolder | Path | str) -> None:
-        """Write everything of SPEC 9 into a result folder, the contact sheet last; nothing when there is no body.
+        """Write everything (METHOD.md 9.4) into a result folder, the contact sheet last; nothing when there is no body.
 
         Raises:
             InputError: the model found no body.

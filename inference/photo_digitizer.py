@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from datasets.people.person import Photo, find_person
-from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, SourceOptions, person_sources
+from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, person_sources
 from datasets.people.square_canvas import test_time_photo, to_network
 from geometry.keypoints import Keypoints
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
 from inference.subject import Subject
 from models.build import load_digitizer
-from models.digitizer import Digitizer, Poses
+from models.digitizer import Agreement, Conventions, Digitizer, Poses
 from models.fast import accelerate
 from utils.device import PRECISIONS, pick_device
 
@@ -34,6 +35,7 @@ class PhotoDigitizer:
 
     model: Digitizer
     device: torch.device
+    conventions: Conventions  # the model's, or with the agreement that the user wants
     sources: PersonSources
 
     @classmethod
@@ -42,9 +44,8 @@ class PhotoDigitizer:
         checkpoint: Path | str = SHIPPED_CHECKPOINT,
         device: str = "auto",
         precision: str = "fp32",
-        keypoints: str = "auto",
-        mask: str = "auto",
-        options: SourceOptions | None = None,
+        agreement: Agreement | Literal["auto"] = "auto",
+        sources: PersonSources | None = None,
     ) -> PhotoDigitizer:
         """Load a checkpoint for inference; detectors are loaded when the first photo needs them.
 
@@ -52,17 +53,19 @@ class PhotoDigitizer:
             checkpoint: of this project, or the authors' .pth.tar.
             device: see utils.device.pick_device.
             precision: of the part networks: fp32, bf16 or fp16; the others stay in fp32.
-            keypoints: where joints come from, one of datasets.people.person_sources.KEYPOINT_CHOICES.
-            mask: where the mask comes from, one of MASK_CHOICES.
-            options: for the detectors, such as which of several people is meant.
+            agreement: which depth is made to agree with the fused normals; "auto": what the checkpoint says.
+            sources: of joints and masks; when None, files beside the photo and else the bundled detector
+                (datasets.people.person_sources makes others).
 
         Raises:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
         """
-        chosen, sources = pick_device(device), person_sources(keypoints, mask, options)
+        chosen = pick_device(device)
         if precision == "fp32":
             torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32 on a GPU too
-        return cls(accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen), chosen, sources)
+        model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)
+        conventions = model.conventions if agreement == "auto" else replace(model.conventions, agreement=agreement)
+        return cls(model, chosen, conventions, sources or person_sources())
 
     def __call__(
         self,
@@ -106,6 +109,6 @@ class PhotoDigitizer:
     @torch.inference_mode()
     def digitize(self, subject: Subject) -> DigitizedPerson:
         """Run the networks on a subject, the refiner on the person's box."""
-        photo = to_network(test_time_photo(subject.rgb, subject.mask, self.model.backdrop)).to(self.device)
+        photo = to_network(test_time_photo(subject.rgb, subject.mask, self.conventions.backdrop)).to(self.device)
         poses = Poses.stack([subject.poses], self.device)
-        return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)))
+        return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)), self.conventions)

@@ -64,10 +64,6 @@ class DepthMaps:
             torch.where(person, self.depth.back, BACK_BACKGROUND),
         )
 
-    def cpu(self) -> DepthMaps:
-        """The same maps in main memory."""
-        return DepthMaps(FrontBack(self.depth.front.cpu(), self.depth.back.cpu()), self.mask_logits.cpu())
-
     def placed(self, window: Window, canvas: int) -> DepthMaps:
         """Maps of a window on the whole canvas, (B, 1, R, R) each; background outside the window."""
 

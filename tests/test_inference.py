@@ -41,7 +41,7 @@ def test_maps_cloud_and_files_say_the_same(digitizer, photos, tmp_path):
     person = digitizer(str(photos / "anna.png"), name="someone")
     maps, size = person.maps, TINY.canvas
     assert maps.distance_front.shape == maps.mask.shape == (size, size)
-    assert maps.normals_back.shape == (size, size, 3) and 0 <= maps.normals_back.min() <= maps.normals_back.max() <= 1
+    assert maps.normals_back.shape == (size, size, 3) and maps.normals_back.min() >= 0
     body = maps.distance_front > 0
     assert (body == (maps.distance_back > 0)).all() and (maps.distance_front <= maps.distance_back).all()
     points = CENTRE + maps.distance_front[body][:, None] * Camera(size).rays()[body]
