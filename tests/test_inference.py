@@ -77,5 +77,5 @@ def test_files_that_happen_to_have_the_name_of_an_array_are_not_read(digitizer, 
     (tmp_path / "photo_mask.png").write_bytes(b"no mask")
     (tmp_path / "photo_keypoints.json").write_bytes(b"no joints")
     assert len(digitizer(np.dstack([photo, mask * np.uint8(255)]), keypoints).cloud) > 0
-    with pytest.raises(InputError, match="photo: nobody"):
+    with pytest.raises(InputError, match="photo: no person found"):
         digitizer(np.zeros((64, 64, 3), np.uint8))
