@@ -16,12 +16,12 @@ import torch
 import render
 from datasets.pairs.pair_files import Pair, find_pairs, read_joints, read_list, read_pair
 from datasets.people.openpose import write_keypoints
-from datasets.rendering.numpy_pickle import read_numpy_pickle
 from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
 from datasets.rendering.scan_sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
 from datasets.rendering.subject_renderer import SubjectRenderer
 from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
 from utils.errors import InputError
+from utils.numeric_pickle import read_numeric_pickle
 
 DATA = Path(__file__).parent / "data"
 BOX = """mtllib a.mtl
@@ -109,7 +109,7 @@ class Malicious:
 def test_pickle_that_would_run_something_is_refused(tmp_path: Path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"global_orient": Malicious(tmp_path / "ran")}))
     with pytest.raises(InputError, match=r"a\.pkl: refused .*mkdir"):
-        read_numpy_pickle(tmp_path / "a.pkl")
+        read_numeric_pickle(tmp_path / "a.pkl")
     assert not (tmp_path / "ran").exists()
 
 

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 
-from datasets.rendering.numpy_pickle import read_numpy_pickle
 from datasets.rendering.rp_subjects import SHRUNK, SHRUNK_TO, TURNED_DEG, TURNED_SUBJECTS
 from datasets.rendering.scan import Scan
 from datasets.rendering.scan_file import MESH_SUFFIXES, read_mesh
@@ -18,6 +17,7 @@ from datasets.rendering.scan_placement import turned
 from geometry.keypoints import WHOLEBODY
 from geometry.mesh import Mesh
 from utils.errors import InputError
+from utils.numeric_pickle import read_numeric_pickle
 
 
 class ScanSource(Protocol):
@@ -148,7 +148,7 @@ def read_facing(path: Path) -> float:
     Raises:
         InputError: the file is missing, broken, or holds more than arrays.
     """
-    content = read_numpy_pickle(path)
+    content = read_numeric_pickle(path)
     try:
         orient = np.asarray(content["global_orient"], dtype=np.float64).reshape(-1)
     except (KeyError, TypeError, ValueError, IndexError):
