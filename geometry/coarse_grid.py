@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
 from geometry.pixel_sets import nearest_in
 from geometry.window import Window
 
@@ -15,6 +19,8 @@ COARSE_STRIDE = 8
 """Canvas pixels to a coarse one, along rows and along columns."""
 SAMPLED_PIXEL = 3
 """Of every COARSE_STRIDE, in rows and columns: a coarse depth is the depth there."""
+FILL_ROUNDS = 8
+"""Coarse pixels beyond its mask to which the coarse depth is carried on: there starts a limb that the mask has lost."""
 LEAST_SHARE = 0.05
 """Of its bilinear weights that must lie on known samples for a pixel to have a value of its own."""
 
@@ -68,3 +74,46 @@ def _between(pixels: np.ndarray, samples: int) -> np.ndarray:
     """(n, samples) float64 weights of linear interpolation between samples; the first and the last go on outwards."""
     place = np.clip((pixels - SAMPLED_PIXEL) / COARSE_STRIDE, 0, samples - 1)
     return np.maximum(1 - abs(place[:, None] - np.arange(samples)), 0)
+
+
+def _carried_on(depth: Tensor, person: Tensor) -> Tensor:
+    """Depth where nobody is becomes the mean of its neighbours on the person, ring after ring.
+
+    Args:
+        depth: (B, 2, r, r).
+        person: (B, 1, r, r) float, 1 on the person.
+    """
+    for _ in range(FILL_ROUNDS):
+        share = F.avg_pool2d(person, 3, stride=1, padding=1)
+        around = F.avg_pool2d(depth * person, 3, stride=1, padding=1) / share.clamp(min=1e-6)
+        depth = torch.where((person == 0) & (share > 0), around, depth)
+        person = (share > 0).to(depth.dtype)
+    return depth
+
+
+def _lerped(values: Tensor, pixels: Tensor, axis: int) -> Tensor:
+    """Coarse values at canvas pixels along one axis, linear between samples, constant beyond the outermost."""
+    last = values.shape[axis] - 1
+    place = ((pixels - SAMPLED_PIXEL) / COARSE_STRIDE).clamp(0, last)
+    first = place.long()
+    share = (place - first).unsqueeze(-1) if axis == -2 else place - first
+    return torch.lerp(values.index_select(axis, first), values.index_select(axis, (first + 1).clamp(max=last)), share)
+
+
+def lift_depth(coarse: Tensor, window: Window) -> Tensor:
+    """The coarse depth on the canvas, bilinear; the background takes no part in what the person's pixels get.
+
+    Args:
+        coarse: (B, 2, r, r) network depth of front and back, with the networks' backgrounds (6, 0) where nobody is.
+        window: of the canvas [px].
+
+    Returns:
+        (B, 2, h, w) on the window.
+    """
+    person = (coarse[:, :1] < FRONT_BACKGROUND) & (coarse[:, 1:] > BACK_BACKGROUND)
+    depth = _carried_on(coarse, person.to(coarse.dtype))
+    rows, columns = (
+        torch.arange(start, stop, device=coarse.device, dtype=coarse.dtype)
+        for start, stop in ((window.top, window.bottom), (window.left, window.right))
+    )
+    return _lerped(_lerped(depth, rows, -2), columns, -1)

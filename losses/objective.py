@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from losses.targets import COARSE, Truth, crops_per_sample
-from losses.terms import LossWeights, consistency_loss, depth_loss, mask_loss, normal_loss
+from losses.terms import LossWeights, consistency_loss, depth_loss, mask_loss, normal_loss, refined_normal_loss
 from models.digitizer import DepthMaps
 
 Terms = dict[str, Tensor]
@@ -50,13 +50,17 @@ def phase2_objective(depth: DepthMaps, target: Tensor, canvas: int, weights: Los
         depth/full           depth * smooth L1, pixels of the background times full_background
         consistency/full     consistency * smooth L1 of the normals of the depth, on the person
         mask/full            mask * cross-entropy of the silhouette
+        normals/refined      refined_normals * L1 of the normals of the depth, on the person; absent when it weighs 0
 
     Args:
         depth: (B, 1, H, W) each, before the backgrounds are set.
         target: (B, 2, H, W) network depth of front and back, 0 on the background.
         canvas: side of the full canvas [px].
     """
-    return depth_terms("full", depth, target, canvas, weights)
+    terms = depth_terms("full", depth, target, canvas, weights)
+    if weights.refined_normals:
+        terms["normals/refined"] = refined_normal_loss(depth.depth.stacked.float(), target, canvas, weights)
+    return terms
 
 
 def depth_terms(name: str, predicted: DepthMaps, target: Tensor, canvas: int, weights: LossWeights) -> Terms:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geometry.normals import normals_from_depth
-from losses.targets import depth_target
+from losses.targets import both_normals, depth_target
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class LossWeights:
     depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
     coarse_background: float = 1.0  # of pixels where nobody is, in the depth loss of the coarse depth
     full_background: float = 1.0  # the same of the refined depth; 0 needs model.masked
-    consistency: float = 0.15  # normals of the predicted depth
+    consistency: float = 0.15  # smooth L1 of the normals of the predicted depth, coarse and refined
+    refined_normals: float = 0.0  # L1 of the normals of the refined depth
     mask: float = 1.0
 
 
@@ -69,6 +70,22 @@ def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: Lo
             wanted = normals_from_depth(truth, canvas) * person
         loss = loss + F.smooth_l1_loss(normals_from_depth(side, canvas) * person, wanted)
     return weights.consistency * loss
+
+
+def refined_normal_loss(predicted: Tensor, target: Tensor, canvas: int, weights: LossWeights) -> Tensor:
+    """L1 between the stored normals of both depths, on the person, as a mean over all pixels.
+
+    The smooth L1 of `consistency_loss` hardly pulls where stored normals, all within [0, 1], are nearly right.
+
+    Args:
+        predicted, target: (B, 2, H, W) network depth, float32 or better: steps between neighbouring pixels are a
+            thousandth of it; the target is 0 where nobody is.
+        canvas: side of the full canvas [px].
+    """
+    person = (target[:, :1] > 0).to(predicted.dtype)
+    with torch.no_grad():
+        wanted = both_normals(target, canvas) * person
+    return weights.refined_normals * 2 * F.l1_loss(both_normals(predicted, canvas) * person, wanted)
 
 
 def mask_loss(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:

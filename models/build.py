@@ -26,6 +26,7 @@ class ModelConfig:
     normal_widths: tuple[int, ...]  # channels of the part networks and the coarse normal network, fine to coarse
     depth_widths: tuple[int, ...]  # channels of each encoder of the coarse depth network
     refiner_width: int  # channels of the refiner's depth and normal features, each
+    residual: bool = False  # the refiner changes the lifted coarse depth instead of making a new one (models.refiner)
     masked: bool = False  # the refined mask cuts the refined depth; else only front behind back does (METHOD.md 5.5)
     backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (METHOD.md 8.3)
     agreement: Agreement = "off"  # the depth that is made to agree with the fused normals at test
@@ -47,7 +48,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         {kind.name: AttentionUNet(6, config.normal_widths) for kind in KINDS},
         AttentionUNet(3, config.normal_widths),
         DualEncoderUNet(config.depth_widths),
-        DepthRefiner(config.refiner_width) if refiner else None,
+        DepthRefiner(config.refiner_width, config.residual) if refiner else None,
         Conventions(config.backdrop, config.masked, config.agreement),
     )
 

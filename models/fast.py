@@ -14,7 +14,7 @@ from models.attention_unet import AttentionUNet
 from models.coarse_depth import DualEncoderUNet
 from models.digitizer import Digitizer
 from models.folded import NHWC, FoldedBlock, FoldedConv, FoldedEncoder, FoldedGatedUp, FoldedUp, fold
-from models.refiner import STEPS, DepthRefiner, RefinerStep, normals_at_step
+from models.refiner import STEPS, DepthRefiner, RefinerStep, add_lifted, normals_at_step
 
 TILE_ROWS = 256
 """Rows that the refiner's last step computes at once: the speed of the whole window in a fraction of its memory."""
@@ -119,6 +119,7 @@ class FastRefiner(nn.Module):
 
     def __init__(self, refiner: DepthRefiner) -> None:
         super().__init__()
+        self.residual = refiner.residual
         self.steps = nn.ModuleList(FastRefinerStep(step, i == STEPS - 1) for i, step in enumerate(refiner.steps))
 
     def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
@@ -137,7 +138,8 @@ class FastRefiner(nn.Module):
             )
             for top in range(window.top, window.bottom, TILE_ROWS)
         ]
-        return torch.cat(tiles, dim=2)
+        raw = torch.cat(tiles, dim=2)
+        return add_lifted(raw, coarse, window) if self.residual else raw
 
 
 def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Digitizer:

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from geometry.coarse_grid import COARSE_STRIDE
+from geometry.coarse_grid import COARSE_STRIDE, lift_depth
 from geometry.window import Window
 from models.attention_unet import NORMAL_CHANNELS
 from models.blocks import ConvBlock, ConvNormReLU, Head, UpConv, initialise
 from models.coarse_depth import DEPTH_CHANNELS, DEPTH_START
 
+DEPTH_SIDES = 2
+"""Of a depth network's three outputs, the first two are the depths of front and back."""
 STEPS = 3
 """Each doubles the resolution: 2 ** 3 is COARSE_STRIDE."""
 RECEPTIVE_MARGIN = 24
@@ -28,6 +30,20 @@ def normals_at_step(normals: Tensor, step: int) -> Tensor:
     stride = 2 ** (STEPS - 1 - step)
     start = 1 if stride == 4 else 0
     return normals[..., start::stride, start::stride]
+
+
+def add_lifted(raw: Tensor, coarse: Tensor, window: Window) -> Tensor:
+    """What a residual refiner says: the lifted coarse depth, changed by the network.
+
+    Args:
+        raw: (B, 3, h, w) output of the network on the window.
+        coarse: (B, 2, R / 8, R / 8) with the networks' backgrounds.
+
+    Returns:
+        (B, 3, h, w): both depths moved, the mask logit as it is.
+    """
+    depth = raw[:, :DEPTH_SIDES] + lift_depth(coarse, window)
+    return torch.cat([depth, raw[:, DEPTH_SIDES:]], dim=1)
 
 
 class RefinerStep(nn.Module):
@@ -52,14 +68,29 @@ class DepthRefiner(nn.Module):
 
     coarse (B, 2, R / 8, R / 8) front and back network depth with their backgrounds set, normals (B, 6, R, R) ->
     (B, 3, window height, window width): front depth, back depth, mask logit, all unbounded.
+
+    Args:
+        width: channels of the depth features and of the normal features.
+        residual: the depths are added to the lifted coarse ones (`add_lifted`), and start at 0. Without it, the paper's
+            way, the coarse depth has to find its way through the features, which cost 9 mm of a true one.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         inputs, outputs = (2, 2 * width, 2 * width), (2 * width, 2 * width, DEPTH_CHANNELS)
         self.steps = nn.ModuleList(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
         initialise(self)
         self.steps[-1].head.start_at(DEPTH_START)
+        if residual:
+            self.start_at_lifted()
+
+    def start_at_lifted(self) -> None:
+        """Let both depths start as the lifted coarse ones."""
+        head = self.steps[-1].head
+        with torch.no_grad():
+            head.weight[:DEPTH_SIDES] = 0
+            head.bias[:DEPTH_SIDES] = 0
 
     def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
         """Refine the window, or the whole canvas when it is None.
@@ -78,4 +109,5 @@ class DepthRefiner(nn.Module):
             x = step(x, normals_at_step(normals, index))
             if index < STEPS - 1:
                 x = F.relu(x)
-        return x[(..., *inner.slices)]
+        x = x[(..., *inner.slices)]
+        return add_lifted(x, coarse, window) if self.residual else x

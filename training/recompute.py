@@ -17,7 +17,7 @@ from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.batch_norm import BatchNorm
 from models.blocks import ConvNormReLU
-from models.refiner import RECEPTIVE_MARGIN, STEPS, DepthRefiner, RefinerStep, normals_at_step
+from models.refiner import RECEPTIVE_MARGIN, STEPS, DepthRefiner, RefinerStep, add_lifted, normals_at_step
 from models.upsampling import up_convolution
 
 
@@ -33,7 +33,8 @@ def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, wi
         x = _step(step, x, normals_at_step(normals, index))
         if index < STEPS - 1:
             x = F.relu(x)
-    return x[(..., *window.relative_to(outer).slices)]
+    x = x[(..., *window.relative_to(outer).slices)]
+    return add_lifted(x, coarse, window) if refiner.residual else x
 
 
 def _step(step: RefinerStep, depth: Tensor, normals: Tensor) -> Tensor:

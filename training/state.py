@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from datasets.pairs.pair_files import Pair
-from models.build import load_weights
+from models.build import ModelConfig, load_weights
 from models.digitizer import Digitizer
 from models.widening import widened
 from training.settings import Settings
 from utils.checkpoint import read_checkpoint, write_checkpoint
-from utils.config import to_dict
+from utils.config import build_config, to_dict
 from utils.errors import InputError
 
 LAST, BEST = "last.pt", "best.pt"
@@ -101,7 +101,8 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
     What stands for "nobody" may be said in another way: it is learnt, and changes no shape. Agreement is of no
-    network. Networks may be narrower than the config's, by whole factors: they are widened.
+    network. Networks may be narrower than the config's, by whole factors: they are widened. A refiner that was not
+    residual may become it: its features stay, its depths start as the lifted coarse ones.
 
     Raises:
         InputError: the file cannot be used, or is of another model.
@@ -109,9 +110,12 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
     wanted = to_dict(settings.model)
-    free = ("backdrop", "masked", "agreement", "normal_widths", "depth_widths", "refiner_width")
-    if dict(checkpoint.model) | {name: wanted[name] for name in free} != wanted:
-        raise InputError(f"{path}: model {dict(checkpoint.model)}, expected the config's {wanted}")
+    known = to_dict(build_config(ModelConfig, checkpoint.model, f"{path}: model"))
+    becomes_residual = settings.model.residual and not known["residual"]
+    free = ["backdrop", "masked", "agreement", "normal_widths", "depth_widths", "refiner_width"]
+    free += ["residual"] if becomes_residual else []
+    if known | {name: wanted[name] for name in free} != wanted:
+        raise InputError(f"{path}: model {known}, expected the config's {wanted}")
     weights = dict(checkpoint.weights)
     if model.refiner is not None and not checkpoint.has_refiner:
         weights |= {f"refiner.{name}": tensor for name, tensor in model.refiner.state_dict().items()}
@@ -120,6 +124,8 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     load_weights(model, weights, path)
+    if becomes_residual and model.refiner is not None:
+        model.refiner.start_at_lifted()
 
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
