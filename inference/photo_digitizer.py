@@ -11,7 +11,7 @@ import torch
 
 from datasets.people.person import Photo, find_person
 from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, person_sources
-from datasets.people.square_canvas import test_time_photo, to_network
+from datasets.people.square_canvas import prepared_photo, to_network
 from geometry.keypoints import Keypoints
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
@@ -109,6 +109,6 @@ class PhotoDigitizer:
     @torch.inference_mode()
     def digitize(self, subject: Subject) -> DigitizedPerson:
         """Run the networks on a subject, the refiner on the person's box."""
-        photo = to_network(test_time_photo(subject.rgb, subject.mask, self.conventions.backdrop)).to(self.device)
+        photo = to_network(prepared_photo(subject.rgb, subject.mask, self.conventions.backdrop)).to(self.device)
         poses = Poses.stack([subject.poses], self.device)
         return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)), self.conventions)

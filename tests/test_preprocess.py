@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.people.square_canvas import SquareCanvas, test_time_photo, to_network
+from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_network
 from tests.conftest import DATA
 
 
@@ -51,7 +51,7 @@ def test_the_test_photo_is_cut_out_and_dimmed():
     rgb = np.full((64, 64, 3), 200, np.uint8)
     person = np.zeros((64, 64), bool)
     person[:, :16] = True
-    dimmed = test_time_photo(rgb, person, backdrop=())
+    dimmed = prepared_photo(rgb, person, backdrop=())
     bright = 200 * 0.85
     mean = bright * 16 / 64
     inside, outside = 0.85 * bright + 0.15 * mean, 0.15 * mean
@@ -66,7 +66,7 @@ def test_a_backdrop_stands_where_nobody_is_and_changes_nothing_else():
     rgb[32:] = 0
     person = np.zeros((64, 64), bool)
     person[:, :16] = True
-    black, green = test_time_photo(rgb, person, ()), test_time_photo(rgb, person, (0, 255, 0))
+    black, green = prepared_photo(rgb, person, ()), prepared_photo(rgb, person, (0, 255, 0))
     assert green.dtype == np.uint8
     assert (black[40, 8] == black[40, 40]).all()
     assert (green[~person] == (0, 255, 0)).all()

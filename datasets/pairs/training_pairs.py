@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from datasets.pairs.augmentation import Augmentation, View, view_of
 from datasets.pairs.pair_files import Pair, read_joints, read_list, read_pair
-from datasets.people.square_canvas import canvas_coordinates, test_time_photo, to_network
+from datasets.people.square_canvas import canvas_coordinates, prepared_photo, to_network
 from geometry.keypoints import IncompletePersonError, Keypoints, repair
 from geometry.similarity import pose_parts
 from utils.errors import InputError
@@ -184,7 +184,7 @@ class TrainingPairs(Dataset):
         if self.augmentation:
             view = self.augmentation(view, rng)
         else:
-            view = replace(view, rgb=test_time_photo(view.rgb, view.person, self.backdrop))
+            view = replace(view, rgb=prepared_photo(view.rgb, view.person, self.backdrop))
         return self._sample(view, pair)
 
     def _sample(self, view: View, pair: Pair) -> Sample:

@@ -87,6 +87,6 @@ def cut_out(
     return np.where(person[..., None], picture, np.uint8(backdrop)) if backdrop else picture
 
 
-def test_time_photo(rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...]) -> np.ndarray:
+def prepared_photo(rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...]) -> np.ndarray:
     """`cut_out` as it is done at test: dimmed by 0.85 three times."""
     return cut_out(rgb, person, backdrop, (TEST_DIMMING,) * 3)
