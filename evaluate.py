@@ -40,7 +40,7 @@ from evaluation.subjects import Pair, TrueMesh, frame_of, load_meshes, measure_m
 from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
-from utils.errors import InputError
+from utils.errors import InputError, ends_in_one_line
 
 PACKAGES = ("numpy", "open3d", "scipy")
 """Whose versions may move a number."""
@@ -232,6 +232,7 @@ def write(results: Results, args: argparse.Namespace) -> None:
         print(f"FAILED {name}: {reason}", file=sys.stderr)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 when every subject was measured without a warning, 1 otherwise."""
     args = parse_args(argv)

@@ -16,7 +16,7 @@ from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRendere
 from datasets.scan_sets import open_source
 from utils.batch import run_batch
 from utils.distributed import share, world_size
-from utils.errors import InputError
+from utils.errors import InputError, ends_in_one_line
 from utils.files import locked
 
 YAW_REACH = 30.0
@@ -57,6 +57,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--res {args.res}, expected at most 2048: the depth files hold no more")
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Render; returns the exit code: 1 when a scan failed, 2 when the arguments cannot be used."""
     args = parse_args(argv)

@@ -20,7 +20,7 @@ from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.device import PRECISIONS
 from utils.distributed import share
-from utils.errors import InputError
+from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import ResultFolder
 
 
@@ -50,6 +50,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when every photo was done."""
     args = parse_args(argv)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from utils.batch import run_batch
-from utils.errors import InputError
+from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
 FORMATS = ("obj", "ply", "glb")
@@ -61,6 +61,7 @@ def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: i
     write_mesh(run.mesh(name, suffix), mesh)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     run = ResultFolder.of(args.save_path, args.save_name)

@@ -16,7 +16,7 @@ from training.guards import TrainingFailed
 from training.loop import Trainer
 from training.settings import Settings
 from utils.config import build_config, override, read_yaml
-from utils.errors import InputError
+from utils.errors import InputError, ends_in_one_line
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,6 +46,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
     return build_config(Settings, override(read_yaml(args.config), changes), str(args.config))
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 finished, 1 failed, 128 + the signal's number when stopped."""
     args = parse_args(argv)

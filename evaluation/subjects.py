@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -26,7 +25,7 @@ from geometry.mesh import Mesh
 from geometry.normals import normals_from_depth
 from geometry.scan_frame import ScanFrame, centre_and_scale, turn
 from utils.errors import InputError
-from utils.files import read_depth_png
+from utils.files import read_depth_png, read_photo
 
 PERSON_HEIGHT_M = 1.8
 METRE_HEIGHTS = (0.5, 3.0)
@@ -110,12 +109,10 @@ def frame_of(path: Path, mesh: Mesh) -> ScanFrame:
 
 def _read_normals(path: Path, size: int) -> np.ndarray:
     """(size, size, 3) float32 stored normals of an 8-bit RGB file."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise InputError(f"{path}: cannot be read, expected an RGB PNG of normals")
+    image, _ = read_photo(path)
     if image.shape != (size, size, 3):
         raise InputError(f"{path}: {image.shape[1]} x {image.shape[0]} px, expected {size} x {size} like the scan's")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
+    return image.astype(np.float32) / 255
 
 
 def _stored_normals(depth: np.ndarray) -> np.ndarray:

@@ -1,13 +1,24 @@
 """Photos of every kind in, files that appear whole, and files that are refused."""
 
+import errno
+import fcntl
+import os
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from datasets.pairs.pair_files import Pair, write_joints
 from datasets.people.photo_folder import find_photos
-from utils.errors import InputError
-from utils.files import atomic_path, read_depth_png, read_photo, write_png
+from tests.full_disk import files_up_to
+from utils import files
+from utils.checkpoint import write_checkpoint
+from utils.errors import InputError, plain_reason
+from utils.files import atomic_path, locked, read_depth_png, read_json, read_photo, read_text, write_png, write_text
 
 
 @pytest.fixture
@@ -120,9 +131,9 @@ def test_depth_files_are_sixteen_bit_grey(tmp_path):
     write_png(tmp_path / "depth.png", values)
     np.testing.assert_array_equal(read_depth_png(tmp_path / "depth.png"), values)
     write_png(tmp_path / "color.png", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(InputError, match="color.png: uint8 .*expected a 16-bit"):
+    with pytest.raises(InputError, match="color.png: RGB picture of 4 x 4 px, expected a 16-bit"):
         read_depth_png(tmp_path / "color.png")
-    with pytest.raises(InputError, match="none.png: cannot be read"):
+    with pytest.raises(InputError, match="none.png: no such file, expected a 16-bit"):
         read_depth_png(tmp_path / "none.png")
 
 
@@ -147,3 +158,128 @@ def test_folders_without_photos_and_twins_are_refused(tmp_path):
     touch(tmp_path, "a.png", "a.jpg")
     with pytest.raises(InputError, match="same name as"):
         find_photos(tmp_path)
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)
+WRITERS = {
+    "picture": lambda folder: write_png(folder / "a.png", NOISE),
+    "text": lambda folder: write_text(folder / "a.txt", "x" * 10_000),
+    "joints": lambda folder: write_joints(folder, Pair("RP", "a", 0.0), np.zeros((31, 3))),
+    "checkpoint": lambda folder: write_checkpoint(folder / "a.pt", {}, {"a": torch.zeros(5000)}),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("room", [0, 100, 800])
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, kind, room):
+    with files_up_to(room), pytest.raises(OSError, match="a") as caught:
+        WRITERS[kind](tmp_path)
+    reason = plain_reason(caught.value)
+    assert str(tmp_path) in reason and "File too large, raise the limit" in reason
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    WRITERS[kind](tmp_path)
+
+
+def test_names_that_are_not_utf8_are_read_and_written(tmp_path, colors):
+    """As old archives have them; OpenCV ends the process on one."""
+    name = os.fsdecode(b"caf\xe9.png")
+    write_png(tmp_path / name, colors)
+    np.testing.assert_array_equal(read_photo(tmp_path / name)[0], colors)
+    write_png(tmp_path / name, np.zeros((4, 4), np.uint16))
+    assert read_depth_png(tmp_path / name).shape == (4, 4)
+    with pytest.raises(InputError, match=r"caf\\udce8.png: no such file"):
+        read_photo(tmp_path / os.fsdecode(b"caf\xe8.png"))
+
+
+@pytest.mark.parametrize(("place", "what"), [(0.5, "damaged at byte"), (None, "it is cut short")])
+def test_a_damaged_png_is_named(tmp_path, place, what):
+    """Pillow shows what is left of one without a word."""
+    write_png(tmp_path / "a.png", NOISE)
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    if place is None:
+        del content[-5:]
+    else:
+        content[int(place * len(content))] ^= 255
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InputError, match=f"a.png: cannot be read as an image .{what}"):
+        read_photo(tmp_path / "a.png")
+
+
+def test_a_file_of_a_format_that_is_not_named_starts_no_program(tmp_path, monkeypatch):
+    """Pillow hands EPS to Ghostscript, whatever the suffix says."""
+    (tmp_path / "bin").mkdir()
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ghostscript.parent}:{os.environ['PATH']}")
+    text = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "photo.png").write_text(text)
+    with pytest.raises(InputError, match="photo.png: cannot be read as an image .none of PNG, JPEG"):
+        read_photo(tmp_path / "photo.png")
+    assert not (tmp_path / "started").exists()
+
+
+def png_header(width: int, height: int) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    return files.PNG_SIGNATURE + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "huge.png").write_bytes(png_header(40_000, 40_000))
+    with pytest.raises(InputError, match="huge.png: 40000 x 40000 px, expected at most 120 megapixels"):
+        read_photo(tmp_path / "huge.png")
+
+
+def test_deep_color_is_rounded_not_cut(tmp_path):
+    """16 bits to 8 by the nearest level, in whole numbers: no array of floats."""
+    deep = np.random.default_rng(0).integers(0, 65536, (50, 50, 4)).astype(np.uint16)
+    for suffix in ("png", "tif"):
+        path = tmp_path / f"deep.{suffix}"
+        cv2.imwrite(str(path), cv2.cvtColor(deep, cv2.COLOR_RGBA2BGRA))
+        rgb, alpha = read_photo(path)
+        np.testing.assert_array_equal(np.dstack([rgb, alpha]), np.round(deep / 257))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "missing"])
+def test_what_is_no_file_is_named_and_nobody_waits(tmp_path, kind):
+    path = tmp_path / "photo.png"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InputError, match=f"photo.png: no {'such' if kind == 'missing' else 'regular'} file"):
+        read_photo(path)
+
+
+def test_texts_with_a_mark_are_read_and_other_encodings_are_named(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("Zoë", encoding="utf-8-sig")
+    assert read_text(path, "a list") == "Zoë"
+    path.write_text("Zoë", encoding="utf-16")
+    with pytest.raises(InputError, match="list.txt: UTF-16 at 0, expected UTF-8 text: a list"):
+        read_text(path, "a list")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a": }', "\0"])
+def test_text_that_is_no_json_is_named(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match="a.json: .*expected numbers"):
+        read_json(tmp_path / "a.json", "numbers")
+
+
+def test_numbers_of_thousands_of_digits_are_infinite(tmp_path):
+    (tmp_path / "a.json").write_text(f"[{'9' * 5000}, -{'9' * 400}, 12]")
+    assert read_json(tmp_path / "a.json", "numbers") == [np.inf, -np.inf, 12]
+
+
+def test_a_file_system_without_locks_is_said_and_work_goes_on(tmp_path, monkeypatch, capsys):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path):
+        write_text(tmp_path / "a.txt", "done")
+    assert "has no locks (No locks available), expected only one process" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
 from datasets.rendering.scan_sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
 from datasets.rendering.subject_renderer import SubjectRenderer
 from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
+from tests.full_disk import files_up_to
 from utils.errors import InputError
 from utils.numeric_pickle import read_numeric_pickle
 
@@ -188,6 +189,31 @@ def test_pictures_of_another_size_are_not_mixed(tmp_path: Path, capsys: pytest.C
     assert "pictures of 128 px" in capsys.readouterr().err
     assert run(tmp_path, *arguments, "--res", "256", "--overwrite") == 0
     assert read_pair(tmp_path, Pair("RP", "rp_good", 0))[0].shape[0] == 256
+
+
+@pytest.mark.parametrize("broken", ["PERS/DEPTH/*/*_back.png", "PERS/COLOR/SHADED/*/*.png", "PERS/keypoint/*/*.npy"])
+def test_a_pair_with_a_file_that_is_cut_short_is_not_done(tmp_path: Path, broken: str, capsys: pytest.CaptureFixture):
+    """As full disks leave them: neither in the lists, nor skipped by the next run."""
+    write_rp(tmp_path, "rp_good")
+    arguments = ("--data_name", "RP", "--views", "1")
+    assert run(tmp_path, *arguments) == 0
+    [path] = tmp_path.glob(broken)
+    content = path.read_bytes()
+    path.write_bytes(content[:-5])
+    assert find_pairs(tmp_path, "RP") == []
+    assert run(tmp_path, *arguments) == 0
+    assert "1 rendered, 0 already there" in capsys.readouterr().out.splitlines()[-2]
+    assert path.read_bytes() == content
+
+
+def test_rendering_again_takes_the_mark_of_done_away_first(tmp_path: Path):
+    """Stopped by a full disk, no pair is half old and half new."""
+    write_rp(tmp_path, "rp_good")
+    arguments = ("--data_name", "RP", "--views", "1")
+    assert run(tmp_path, *arguments) == 0
+    with files_up_to(2000):
+        assert run(tmp_path, *arguments, "--overwrite", "--seed", "7") == 1
+    assert find_pairs(tmp_path, "RP") == [] and not list(tmp_path.rglob(".*.png"))
 
 
 def test_projected_joints_turn_with_the_person(tmp_path: Path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from utils.errors import InputError
+from utils.errors import InputError, one_line, plain_reason
 
 DIED = "its process died twice, the second time alone: most likely out of memory"
 
@@ -37,11 +37,12 @@ class BatchReport:
 
 
 def reason_of(error: BaseException) -> str:
-    """One line for the summary. An error that is not about the input is a defect of ours, and prints its stack too."""
-    if isinstance(error, InputError):
-        return str(error)
-    traceback.print_exception(error, file=sys.stderr)
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """One line for the summary. A defect of ours, neither the input's fault nor the system's, prints its stack too."""
+    reason = plain_reason(error)
+    if reason is None:
+        traceback.print_exception(error, file=sys.stderr)
+        reason = one_line(f"{type(error).__name__}: {error}")
+    return reason
 
 
 def run_batch(

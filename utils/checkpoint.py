@@ -43,8 +43,12 @@ class Checkpoint:
 
 def write_checkpoint(path: Path | str, model: Mapping[str, Any], weights: Mapping[str, Tensor], **extra: Any) -> None:
     """Write our format atomically: {format, model, weights, **extra}."""
-    with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, "model": dict(model), "weights": dict(weights), **extra}, temporary)
+    content = {"format": FORMAT, "model": dict(model), "weights": dict(weights), **extra}
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch, about what the system said to Python
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def read_checkpoint(path: Path | str) -> Checkpoint:

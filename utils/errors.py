@@ -1,4 +1,42 @@
-"""The one error for what a user hands in."""
+"""The one error for what a user hands in, and the one line with which an error ends a script."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+HEAD, TAIL = 420, 160
+"""Characters that are kept of a message's beginning and end when it is longer than both: the file stands at the
+beginning, what was expected at the end."""
+REMEDIES = {
+    errno.ENOSPC: "free some space or name another folder",
+    errno.EDQUOT: "free some space or name another folder",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f) or name another folder",
+    errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "name a file or folder to which you have access",
+    errno.EPERM: "name a file or folder to which you have access",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+"""What to do about an error of the system."""
+STOPPED = 130
+"""Exit code of a script that Ctrl-C ended, as shells have it."""
+
+
+def one_line(text: str) -> str:
+    """A message as one printable line of at most HEAD + TAIL characters and a few dots.
+
+    Control characters and bytes of names that are not UTF-8 are written as escapes.
+    """
+    line = re.sub(r"\s*[\t-\r\x1c-\x1f\x85\u2028\u2029]+\s*", " ", text).strip()
+    if len(line) > HEAD + TAIL:
+        line = f"{line[:HEAD]} ... {line[-TAIL:]}"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 class InputError(Exception):
@@ -7,3 +45,53 @@ class InputError(Exception):
     The message is one line: which file, which value, what was expected. A script prints it without a stack trace; in a
     batch the rest goes on.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def plain_reason(error: BaseException) -> str | None:
+    """One line about an error that is no defect of ours (bad input, the system, no memory); None for all others."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        remedy = REMEDIES.get(error.errno)
+        what = f"{os.strerror(error.errno)}, {remedy}" if remedy else os.strerror(error.errno)
+        return one_line(f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, str | bytes) else what)
+    if isinstance(error, MemoryError):
+        return "out of memory: expected fewer --jobs, a smaller file or a machine with more"
+    return None
+
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def ends_in_one_line(main: Main) -> Main:
+    """A script's main whose errors end in one line on stderr: exit code 1, and 130 for Ctrl-C.
+
+    A defect of ours keeps its stack trace.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        _print_any_name()
+        try:
+            return main(argv)
+        except KeyboardInterrupt:
+            print("stopped by Ctrl-C", file=sys.stderr)
+            return STOPPED
+        except Exception as error:
+            reason = plain_reason(error)
+            if reason is None:
+                raise
+            print(f"error: {reason}", file=sys.stderr)
+            return 1
+
+    return run
+
+
+def _print_any_name() -> None:
+    """Let file names that are not UTF-8 be printed, as escapes."""
+    output: Any = sys.stdout  # a test's stand-in may be any object
+    if hasattr(output, "reconfigure"):
+        output.reconfigure(errors="backslashreplace")

@@ -1,22 +1,36 @@
-"""Files that appear whole or not at all, and images in and out."""
+"""Files that appear whole or not at all, text and JSON of users, and images in and out."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
+import json
 import os
+import sys
 import uuid
+import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from utils.errors import InputError
 
 # Measured on renders of 2048 px: 3x faster than level 1 alone, which tries all filters on every row, and 5 % smaller.
 PNG_FLAGS = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+PNG_SIGNATURE, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+"""Pillow's names for them."""
+LARGEST_PHOTO = 120_000_000
+"""Pixels; a picture of that many takes about a gigabyte while it is read."""
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit prints advice to programmers; _opened checks ours before decoding
 
 
 @contextmanager
@@ -25,20 +39,30 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The temporary name keeps the suffix, so that writers that choose a format by suffix work. Missing parent folders
     are made.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        # Writers know the temporary file at most.
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One process at a time works on a folder; the others wait. The system frees the lock when a process dies."""
+    """One process at a time works on a folder; the others wait. The system frees the lock when a process dies.
+
+    A file system without locks is said, and the work is done without one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
@@ -46,14 +70,31 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            print(
+                f"{folder}: its file system has no locks ({error.strerror}), expected only one process at a time there",
+                file=sys.stderr,
+            )
         yield
+
+
+def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
+    """Write a file atomically. Python writes it: libraries have been seen to report success on a full disk.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary, open(temporary, "wb", buffering=0) as file:
+        rest = memoryview(content).cast("B")
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def write_text(path: Path | str, text: str) -> None:
     """Write a UTF-8 text file atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_png(path: Path | str, image: np.ndarray) -> None:
@@ -67,9 +108,60 @@ def write_png(path: Path | str, image: np.ndarray) -> None:
     """
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), image, PNG_FLAGS):
-            raise OSError(f"cannot write {path}")
+    write_bytes(path, cv2.imencode(".png", image, PNG_FLAGS)[1].data)
+
+
+def read_bytes(path: Path | str, expected: str) -> bytes:
+    """The content of a file.
+
+    Args:
+        expected: what the file should be, for the message.
+
+    Raises:
+        InputError: it is missing, a folder, a pipe or a device, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            found = "no regular file" if path.exists() else "no such file"
+            raise InputError(f"{path}: {found}, expected {expected}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected {expected}") from error
+
+
+def read_text(path: Path | str, expected: str) -> str:
+    """The content of a text file of a user's: UTF-8, with or without the mark that some editors put first.
+
+    Raises:
+        InputError: as `read_bytes`, or the text is in another encoding.
+    """
+    content = read_bytes(path, expected)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {content[error.start]:#x}"
+        raise InputError(f"{path}: {found} at {error.start}, expected UTF-8 text: {expected}") from error
+
+
+def _whole(digits: str) -> int | float:
+    """An integer of JSON; Python turns texts of thousands of digits into floats only."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def read_json(path: Path | str, expected: str) -> Any:
+    """The content of a JSON file; numbers of 20 digits and more come as floats, which may be infinite.
+
+    Raises:
+        InputError: as `read_text`, or the text is not JSON.
+    """
+    text = read_text(path, expected)
+    try:
+        return json.loads(text, parse_int=_whole)
+    except RecursionError as error:
+        raise InputError(f"{path}: lists within lists without end, expected {expected}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}), expected {expected}") from error
 
 
 def read_depth_png(path: Path | str) -> np.ndarray:
@@ -81,30 +173,12 @@ def read_depth_png(path: Path | str) -> np.ndarray:
     Raises:
         InputError: the file is missing, broken or not a 16-bit grey PNG.
     """
-    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if values is None:
-        raise InputError(f"{path}: cannot be read, expected a 16-bit depth PNG")
-    if values.dtype != np.uint16 or values.ndim != 2:
-        raise InputError(f"{path}: {values.dtype} of shape {values.shape}, expected a 16-bit grey depth PNG")
-    return values
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey (which PIL clips when it converts) to 8-bit grey; anything else as it is."""
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        return Image.fromarray(np.round(values / top * 255).astype(np.uint8))
-    return image
-
-
-def _read_16_bit_color(path: Path) -> np.ndarray | None:
-    """A 16-bit color file as 8-bit RGB or RGBA (PIL keeps only 8 bits of some of them); None for any other file."""
-    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if values is None or values.dtype != np.uint16 or values.ndim != 3:
-        return None
-    code = cv2.COLOR_BGR2RGB if values.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return np.round(cv2.cvtColor(values, code) / 257.0).astype(np.uint8)
+    expected = "a 16-bit grey depth PNG"
+    with _opened(path, read_bytes(path, expected), ("PNG",), expected) as image:
+        if image.mode != "I;16":
+            width, height = image.size
+            raise InputError(f"{path}: {image.mode} picture of {width} x {height} px, expected {expected}")
+        return np.array(image)
 
 
 def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -114,26 +188,86 @@ def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
         (H, W, 3) uint8 RGB, and (H, W) uint8 alpha: None where the file has none or it is the same everywhere.
 
     Raises:
-        InputError: the file is missing, empty, truncated or not an image.
+        InputError: the file is missing, empty, truncated, not an image, or has more than LARGEST_PHOTO pixels.
     """
-    path = Path(path)
+    expected = f"a photo: {', '.join(PHOTO_SUFFIXES)}"
+    content = read_bytes(path, expected)
+    with _opened(path, content, PHOTO_FORMATS, expected) as opened:
+        image = _to_8_bit(content, opened)
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+            return np.array(image.convert("RGB")), None
+        pixels = np.asarray(image.convert("RGBA"))
+    alpha = pixels[..., 3]
+    return np.ascontiguousarray(pixels[..., :3]), None if alpha.min() == alpha.max() else alpha
+
+
+@contextmanager
+def _opened(path: Path | str, content: bytes, formats: tuple[str, ...], expected: str) -> Iterator[ImageFile.ImageFile]:
+    """A picture whose file is whole, as Pillow decodes it.
+
+    Args:
+        formats: Pillow's names. It is given no choice: a file of another one may start a program (Ghostscript).
+    """
     try:
-        with Image.open(path) as opened:
-            opened.load()
-            deep = _read_16_bit_color(path) if path.suffix.lower() in (".png", ".tif", ".tiff") else None
-            image = Image.fromarray(deep) if deep is not None else _to_8_bit(opened)
-            if deep is not None:
-                image.getexif().update(opened.getexif())
-            image = ImageOps.exif_transpose(image)
-            has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            pixels = np.asarray(image.convert("RGBA"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected a photo") from None
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path}: cannot be read as an image ({error}), expected {', '.join(PHOTO_SUFFIXES)}"
-        ) from error
-    alpha = pixels[..., 3] if has_alpha else None
-    if alpha is not None and alpha.min() == alpha.max():
-        alpha = None
-    return np.ascontiguousarray(pixels[..., :3]), alpha
+        if not content:
+            raise ValueError("it is empty")
+        _check_png(content)
+        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=formats) as image:
+            warnings.simplefilter("ignore")
+            width, height = image.size
+            if width * height > LARGEST_PHOTO:
+                raise InputError(f"{path}: {width} x {height} px, expected at most {LARGEST_PHOTO // 10**6} megapixels")
+            yield image
+    except InputError:
+        raise
+    except Exception as error:  # on broken bytes Pillow's readers raise anything
+        if isinstance(error, MemoryError):
+            raise
+        why = f"none of {', '.join(formats)}" if isinstance(error, UnidentifiedImageError) else error
+        raise InputError(f"{path}: cannot be read as an image ({why}), expected {expected}") from error
+
+
+def _check_png(content: bytes) -> None:
+    """Raise ValueError for a PNG that is cut short or damaged; Pillow shows what is left of one without a word."""
+    if not content.startswith(PNG_SIGNATURE):
+        return
+    place, kind = len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        head = content[place : place + 8]
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        checksum = content[place + 8 + length : place + 12 + length]
+        if len(checksum) < 4:
+            raise ValueError("it is cut short")
+        # Lower case: a chunk that no picture needs.
+        if kind[:1].isupper() and zlib.crc32(content[place + 4 : place + 8 + length]) != int.from_bytes(
+            checksum, "big"
+        ):
+            raise ValueError(f"damaged at byte {place}")
+        place += 12 + length
+
+
+def _to_8_bit(content: bytes, image: ImageFile.ImageFile) -> Image.Image:
+    """Deep grey (which Pillow clips when it converts) and deep color (of which it keeps the upper bytes), rounded."""
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image))
+        return Image.fromarray(_rounded(np.clip(values, 0, None, out=values if values.flags.writeable else None)))
+    if image.mode not in ("RGB", "RGBA") or not any(";16" in str(tile.args) for tile in image.tile):
+        return image
+    if image.format != "PNG":
+        image.load()  # raises where the file is cut short, which OpenCV does not; PNG has been checked
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if values is None or values.dtype != np.uint16 or values.shape != (image.height, image.width, len(image.mode)):
+        return image
+    code = cv2.COLOR_BGR2RGB if image.mode == "RGB" else cv2.COLOR_BGRA2RGBA
+    shallow = Image.fromarray(cv2.cvtColor(_rounded(values), code))
+    shallow.getexif().update(image.getexif())
+    return shallow
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Numbers from 0 as uint8: of 16 bits, or of 8 where none is larger, or floats up to 1; no copy in between."""
+    top = values.max()
+    if top <= 1 and np.issubdtype(values.dtype, np.floating):
+        return cv2.convertScaleAbs(values, alpha=255)
+    return cv2.convertScaleAbs(values, alpha=1 / 257 if top > 255 else 1)

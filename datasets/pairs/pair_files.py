@@ -6,6 +6,8 @@ Only home of the layout, so that pairs made by the official renderer and by ours
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import numpy as np
 
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
-from utils.files import atomic_path, read_depth_png, read_photo, write_png, write_text
+from utils.files import PNG_END, PNG_SIGNATURE, read_depth_png, read_photo, write_bytes, write_png, write_text
 
 FOLDER = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 SHARE = {"test": 0.1, "val": 0.1}
@@ -104,8 +106,9 @@ def write_images(root: Path, pair: Pair, images: PairImages) -> None:
 
 def write_joints(root: Path, pair: Pair, joints: np.ndarray) -> None:
     """Write (31, 3): x, y [px] and 1, or three zeros for a missing joint."""
-    with atomic_path(root / pair.joints) as temporary:
-        np.save(temporary, joints)
+    content = io.BytesIO()
+    np.save(content, joints)
+    write_bytes(root / pair.joints, content.getbuffer())
 
 
 def joints_of(keypoints: Keypoints) -> np.ndarray:
@@ -170,23 +173,29 @@ def read_pair(root: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def picture_size(path: Path) -> int | None:
-    """Width of a PNG file [px], from its first bytes; None when it is missing or no PNG."""
+    """Width of a PNG file [px], from its first and last bytes; None when it is missing, cut short or no PNG."""
     try:
         with path.open("rb") as file:
             head = file.read(24)
+            file.seek(-len(PNG_END), os.SEEK_END)
+            whole = file.read() == PNG_END
     except OSError:
         return None
-    return int.from_bytes(head[16:20], "big") if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 24 else None
+    return int.from_bytes(head[16:20], "big") if head.startswith(PNG_SIGNATURE) and whole else None
 
 
 def has_images(root: Path, pair: Pair) -> bool:
-    """Whether all five pictures are there."""
-    return all((root / path).is_file() for path in pair.images)
+    """Whether all five pictures are there, none of them cut short."""
+    return all(picture_size(root / path) for path in pair.images)
 
 
 def is_complete(root: Path, pair: Pair) -> bool:
-    """Whether pictures and joints are there."""
-    return (root / pair.joints).is_file() and has_images(root, pair)
+    """Whether pictures and joints are there, and can be read."""
+    try:
+        read_joints(root / pair.joints)
+    except InputError:
+        return False
+    return has_images(root, pair)
 
 
 def find_pairs(root: Path, set_name: str) -> list[Pair]:

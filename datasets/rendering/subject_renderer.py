@@ -68,6 +68,10 @@ class SubjectRenderer:
             )
         missing = [yaw for yaw in self.yaws if self.overwrite or not has_images(self.root, self.pair(name, yaw))]
         pending = [yaw for yaw in self.yaws if not is_complete(self.root, self.pair(name, yaw))]
+        if self.overwrite:
+            # Whoever is stopped here leaves no view that looks done and is half old, half new.
+            for yaw in missing:
+                (self.root / self.pair(name, yaw).joints).unlink(missing_ok=True)
         scan_needed = missing or (self.keypoints in ("auto", "joints") and pending)
         joints = self._render(name, missing, sorted({*missing, *pending})) if scan_needed else {}
         failures = {}
@@ -98,7 +102,7 @@ class SubjectRenderer:
         if projected is not None and self.keypoints in ("auto", "joints"):
             return projected
         if self.keypoints == "joints":
-            raise InputError(f"{pair.subject}: the scan has no joints; try --keypoints json or detect")
+            raise InputError(f"{pair.subject}: the scan has no joints, expected --keypoints json, mediapipe or rtmw")
         json = self.root / pair.joints_json
         use_json = self.keypoints == "json" or (self.keypoints == "auto" and json.is_file())
         # The joints' file is looked for beside the photo, and that is where the official layout keeps it.
