@@ -8,12 +8,12 @@ photo says the body ends.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from geometry.camera import Camera
+from geometry.camera import CENTRE, Camera
 from geometry.pixel_sets import eroded, nearest_in, rim_of
 from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
 
@@ -68,37 +68,73 @@ def side_gap_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:
     return cut_away + _curves(sides, colors)
 
 
-def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
-    """Cubics from the front to the back map at every pixel of the rim, with points one pixel's width apart."""
-    outwards = _outwards(sides)
-    narrow = sides.back.distance - sides.front.distance <= LONGEST_GAP
-    rim = rim_of(sides.silhouette) & outwards.any(axis=-1) & narrow
-    outwards, rays = outwards[rim], sides.rays[rim]
-    pitch = sides.front.distance[rim] / Camera(sides.size).focal
-    start, end = sides.points(sides.front, rim), sides.points(sides.back, rim)
-    gap = sides.back.distance[rim] - sides.front.distance[rim]
+@dataclass(frozen=True)
+class SideCurves:
+    """Cubics around the side, from the front map to the back map; (N, 3) float64 each, world frame."""
 
-    leave = _heading(sides.front.normals[rim], outwards, rays)
-    enter = _heading(sides.back.normals[rim], outwards, rays)
+    start: np.ndarray  # points of the front map
+    leave: np.ndarray  # the curves' derivatives there, for a parameter from 0 to 1
+    end: np.ndarray  # points of the back map
+    enter: np.ndarray
+
+    def at(self, curve: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points and derivatives, (M, 3) each, of curves (M,) at `along` (M, 1) in [0, 1]."""
+        start, leave, end, enter, s = self.start[curve], self.leave[curve], self.end[curve], self.enter[curve], along
+        chord = end - start
+        points = start + chord * (3 - 2 * s) * s**2 + leave * s * (1 - s) ** 2 + enter * s**2 * (s - 1)
+        slopes = chord * 6 * s * (1 - s) + leave * (1 - s) * (1 - 3 * s) + enter * s * (3 * s - 2)
+        return points, slopes
+
+
+def side_curves(
+    start: np.ndarray, end: np.ndarray, normals: tuple[np.ndarray, np.ndarray], outwards: np.ndarray, focal: float
+) -> SideCurves:
+    """Curves that leave each map in the direction in which its surface runs, and turn steadily in between.
+
+    Args:
+        start, end: (N, 3) points of the front and of the back map on the same rays.
+        normals: of both maps there, (N, 3) unit, outwards.
+        outwards: (N, 3) unit directions out of the silhouette (`outline_directions`).
+        focal: focal length [px].
+    """
+    rays = start - CENTRE
+    distance = np.linalg.norm(rays, axis=1, keepdims=True)
+    rays = rays / distance
+    gap = np.linalg.norm(end - start, axis=1)
+    leave, enter = (_heading(side, outwards, rays) for side in normals)
     # A cubic with tangents of this length is an arc of a circle, whatever the angle between them.
     half_turn = np.arccos(np.clip(np.einsum("nc,nc->n", leave, enter), -1, 1)) / 2
     speed = (gap / np.cos(half_turn / 2) ** 2)[:, None]
     # Half way, a cubic stands out by an eighth of the two tangents' outward parts.
-    limit = (4 * LARGEST_BULGE * pitch)[:, None]
-    leave = _limit_along(speed * leave, outwards, limit)
-    enter = _limit_along(speed * enter, outwards, limit)
+    limit = 4 * LARGEST_BULGE * distance / focal
+    return SideCurves(
+        start, _limit_along(speed * leave, outwards, limit), end, _limit_along(speed * enter, outwards, limit)
+    )
 
-    count = np.maximum(np.ceil(gap / pitch).astype(np.int64) - 1, 0)
+
+def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
+    """Points one pixel's width apart on the curves of every pixel of the rim."""
+    outwards = outline_directions(sides)
+    gap = sides.back.distance - sides.front.distance
+    rim = rim_of(sides.silhouette) & outwards.any(axis=-1) & (gap <= LONGEST_GAP)
+    focal = Camera(sides.size).focal
+    curves = side_curves(
+        sides.points(sides.front, rim),
+        sides.points(sides.back, rim),
+        (sides.front.normals[rim], sides.back.normals[rim]),
+        outwards[rim],
+        focal,
+    )
+    count = np.maximum(np.ceil(gap[rim] * focal / sides.front.distance[rim]).astype(np.int64) - 1, 0)
     curve = np.repeat(np.arange(len(count)), count)
     place = np.arange(len(curve)) - np.repeat(np.cumsum(count) - count, count)
-    along = ((place + 1) / (count[curve] + 1))[:, None]
-    points, heading = _cubic(start[curve], leave[curve], end[curve], enter[curve], along)
-    normals = np.cross(heading, np.cross(outwards, rays)[curve])
+    points, heading = curves.at(curve, ((place + 1) / (count[curve] + 1))[:, None])
+    normals = np.cross(heading, np.cross(outwards[rim], sides.rays[rim])[curve])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return PointCloud(points, normals.astype(np.float32), colors[rim][curve])
 
 
-def _outwards(sides: Sides) -> np.ndarray:
+def outline_directions(sides: Sides) -> np.ndarray:
     """(h, w, 3) unit directions out of the silhouette, parallel to the image plane; 0 where there is none."""
     sigma = max(OUTLINE_SIGMA_AT_2048 * sides.size / 2048, 1.0)
     margin = int(4 * sigma) + 1
@@ -126,16 +162,6 @@ def _limit_along(vectors: np.ndarray, axis: np.ndarray, limit: np.ndarray) -> np
     """Vectors (N, 3) whose part along the unit axis (N, 3) is cut to [-limit, limit], limit (N, 1)."""
     part = np.einsum("nc,nc->n", vectors, axis)[:, None]
     return vectors + (np.clip(part, -limit, limit) - part) * axis
-
-
-def _cubic(
-    start: np.ndarray, leave: np.ndarray, end: np.ndarray, enter: np.ndarray, s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points and derivatives at s in [0, 1] of the cubics from `start` to `end` with the derivatives given there."""
-    chord = end - start
-    points = start + chord * (3 - 2 * s) * s**2 + leave * s * (1 - s) ** 2 + enter * s**2 * (s - 1)
-    slopes = chord * 6 * s * (1 - s) + leave * (1 - s) * (1 - 3 * s) + enter * s * (3 * s - 2)
-    return points, slopes
 
 
 def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:

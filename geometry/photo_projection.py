@@ -1,0 +1,95 @@
+"""Where on the photo every point of a surface takes its color.
+
+The camera's own projection decides, for the front and for the back alike: the back shows the photo mirrored. On the
+side that would smear the rim's pixels along the viewing rays, so there the photo is folded over: a point that lies so
+far around the side takes the color from so far inside the rim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geometry.camera import CENTRE, Camera
+from geometry.mesh import Mesh
+from geometry.pixel_sets import depth_inside, nearest_in
+from geometry.point_cloud import Sides
+from geometry.side_gap import outline_directions
+
+LONGEST_FOLD_AT_2048 = 64
+"""How far inside the rim [px] the side may look for its colors."""
+
+
+@dataclass(frozen=True)
+class ProjectedMesh:
+    """A mesh whose every vertex has a place on the canvas and a side; on the seam between the sides it is twice."""
+
+    mesh: Mesh  # V' >= V vertices, the same faces in the same order
+    source: np.ndarray  # (V',) int64, the vertex of the mesh that was given
+    places: np.ndarray  # (V', 2) float64 (u, v) on the canvas [px], continuous
+    on_back: np.ndarray  # (V',) bool
+
+
+def project_photo(mesh: Mesh, sides: Sides) -> ProjectedMesh:
+    """Give every vertex its place on the photo.
+
+    Args:
+        mesh: a surface in the camera's frame, near the maps.
+        sides: the maps.
+    """
+    camera = Camera(sides.size)
+    places = camera.project(mesh.vertices)
+    distance = np.linalg.norm(mesh.vertices - CENTRE, axis=1)
+    pixels = _nearest_pixels(places, sides)
+    behind_front = distance - sides.front.distance[pixels]
+    before_back = sides.back.distance[pixels] - distance
+    fold = np.maximum(np.minimum(behind_front, before_back), 0) * camera.focal / distance
+    places = places + _folded(fold, pixels, sides)
+    face_on_back = (behind_front - before_back)[mesh.faces].sum(1) > 0
+    return _split(mesh, places, face_on_back)
+
+
+def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column in the window of the silhouette's pixel nearest to each place (N, 2)."""
+    window = sides.window
+    row = np.clip(places[:, 1].astype(np.int64) - window.top, 0, window.height - 1)
+    column = np.clip(places[:, 0].astype(np.int64) - window.left, 0, window.width - 1)
+    rows, columns = nearest_in(sides.silhouette)
+    return rows[row, column], columns[row, column]
+
+
+def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Sides) -> np.ndarray:
+    """(N, 2) steps [px] from the rim inwards, as long as `fold` (N,) says and never past the middle of a limb."""
+    steps = np.zeros((len(fold), 2))
+    outwards = outline_directions(sides)[pixels][:, :2] * (1, -1)
+    chosen = np.flatnonzero((fold > 0.5) & outwards.any(1))
+    row, column = pixels[0][chosen], pixels[1][chosen]
+    inwards = -outwards[chosen]
+    inside = depth_inside(sides.silhouette)
+    room = np.ones(len(chosen))
+    for step in range(2, max(LONGEST_FOLD_AT_2048 * sides.size // 2048, 2) + 1):
+        at = np.rint(np.stack([row, column], -1) + step * inwards[:, ::-1]).astype(np.int64)
+        at = np.clip(at, 0, (sides.window.height - 1, sides.window.width - 1))
+        going_deeper = (room == step - 1) & (inside[at[:, 0], at[:, 1]] > 0.7 * step)
+        room[going_deeper] = step
+    # What is longer than there is room for comes back on the same way.
+    way = np.mod(fold[chosen], 2 * room)
+    steps[chosen] = np.minimum(way, 2 * room - way)[:, None] * inwards
+    return steps
+
+
+def _split(mesh: Mesh, places: np.ndarray, face_on_back: np.ndarray) -> ProjectedMesh:
+    """Give vertices between a face of the front and one of the back a second copy, for the back."""
+    count = len(mesh.vertices)
+    used = np.zeros((2, count), bool)
+    for side, chosen in enumerate((~face_on_back, face_on_back)):
+        used[side, mesh.faces[chosen].ravel()] = True
+    twice = np.flatnonzero(used.all(0))
+    on_back_index = np.arange(count)
+    on_back_index[twice] = count + np.arange(len(twice))
+    faces = np.where(face_on_back[:, None], on_back_index[mesh.faces], mesh.faces).astype(np.int32)
+    source = np.concatenate([np.arange(count), twice])
+    on_back = np.concatenate([used[1] & ~used[0], np.ones(len(twice), bool)])
+    colors = None if mesh.colors is None else mesh.colors[source]
+    return ProjectedMesh(Mesh(mesh.vertices[source], faces, colors), source, places[source], on_back)

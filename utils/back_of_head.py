@@ -1,0 +1,149 @@
+"""The back of the head from the photo of a face: what grows above the brow covers what lies below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from geometry.pixel_sets import eroded, nearest_in
+from geometry.window import Window
+
+CROWN_SHARE = 0.3
+"""Of the way from the top of the head to the eyes: what is above that is hair, where there is hair."""
+DISTINCT = 12.0
+"""CIELAB distance between crown and face from which the crown is not skin."""
+ALIKE = 22.0
+"""CIELAB distance from the crown up to which a pixel is hair."""
+SHADE = 0.4
+"""Weight of lightness in that distance for what is darker than the crown: hair in the shade is still hair."""
+NAPE = 0.42
+"""How far below the nose the back's hair ends, in heads: there the chin ends too."""
+LONG_HAIR = 0.6
+"""How far below the nose hair must hang to be long, so that it hides the neck, in heads."""
+LONGEST_HAIR = 1.5
+"""How far below the nose it then covers the back at most, in heads."""
+HAIRLINE = 0.03
+"""Depth of the rim of the hair that is mixed with skin, in heads."""
+BROW, FACE_HALF_WIDTH = 0.18, 0.36
+"""Where a face begins above the eyes, and how far it reaches to either side of the nose, in heads."""
+LONG_HALF_WIDTH = 0.5
+"""The same below the neck, where long hair falls on the back."""
+HALF_WIDTH = 0.8
+"""Of the part of the picture that a head may fill to either side of the nose, in heads."""
+
+
+@dataclass(frozen=True)
+class HeadJoints:
+    """Joints on a picture, (2,) each, continuous (x, y) [px]."""
+
+    nose: np.ndarray
+    eyes: np.ndarray  # between them
+    neck: np.ndarray  # between the shoulders
+
+    @property
+    def unit(self) -> float:
+        """From nose to neck [px]: the unit "head" of this module; a head is about 1.25 of it high."""
+        return float(np.linalg.norm(self.neck - self.nose))
+
+    def moved(self, scale: float, corner: tuple[int, int]) -> HeadJoints:
+        """The same joints on a picture that is `scale` times as large and begins at `corner` (left, top)."""
+        return HeadJoints(*(scale * joint - np.array(corner) for joint in (self.nose, self.eyes, self.neck)))
+
+    def coordinates(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """(h, w) each: how far every pixel of a window lies below and beside the nose, along the neck [heads]."""
+        down = (self.neck - self.nose) / self.unit
+        x = np.arange(window.left, window.right) + 0.5 - self.nose[0]
+        y = (np.arange(window.top, window.bottom) + 0.5 - self.nose[1])[:, None]
+        return (x * down[0] + y * down[1]) / self.unit, (x * down[1] - y * down[0]) / self.unit
+
+
+def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    """The photo as the back of the person: the crown's hair, or skin where there is none, in place of the face.
+
+    Args:
+        picture: (h, w, 3) uint8.
+        inner: (h, w) bool, pixels whose colors are the person's.
+        joints: on the picture.
+
+    Returns:
+        (h, w, 3) uint8; the picture itself when the head is too small to tell, or outside of it.
+    """
+    reach = int((LONGEST_HAIR + 0.2) * joints.unit) + 1
+    x, y = (int(value) for value in joints.nose)
+    height, width = inner.shape
+    rows, columns = np.clip((y - reach, y + reach), 0, height), np.clip((x - reach, x + reach), 0, width)
+    window = Window(int(rows[0]), int(rows[1]), int(columns[0]), int(columns[1]))
+    if window.is_empty or joints.unit < 8:
+        return picture
+    crop, there = picture[window.slices], inner[window.slices]
+    down, aside = joints.coordinates(window)
+    head = there & (abs(aside) < HALF_WIDTH)
+    hair = _hair(crop, head, down, aside, joints)
+    if np.count_nonzero(hair) < 50:
+        return picture
+    end = _lower_end(hair, down)
+    covered = head & (down < end) & (abs(aside) < np.where(down < NAPE, HALF_WIDTH, LONG_HALF_WIDTH)) & ~hair
+    filled = _spread(crop, hair, covered, joints.unit)
+    softness = 0.04 * joints.unit
+    share = cv2.GaussianBlur((covered | (~there & (down < end))).astype(np.float32), (0, 0), softness)[..., None]
+    share = np.maximum(share, eroded(covered, max(int(softness), 1))[..., None])
+    result = picture.copy()
+    result[window.slices] = np.clip(np.round(crop + share * (filled - crop)), 0, 255).astype(np.uint8)
+    return result
+
+
+def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    """(h, w) bool: pixels of the head like those of its crown and, if the face has another color, unlike those."""
+    narrow = head & (abs(aside) < 0.4) & (down < 0)
+    face = head & (abs(aside) < 0.25) & (down > -0.1) & (down < 0.3)
+    eyes = float((joints.eyes - joints.nose) @ (joints.neck - joints.nose)) / joints.unit**2
+    if not narrow.any() or not face.any():
+        return np.zeros_like(head)
+    top = float(down[narrow].min())
+    crown = narrow & (down < top + CROWN_SHARE * (eyes - top))
+    softened = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), max(HAIRLINE / 2 * joints.unit, 0.5))
+    lab = cv2.cvtColor(softened, cv2.COLOR_RGB2LAB)
+    from_crown, from_face = (lab - np.median(lab[part], axis=0) for part in (crown, face))
+    from_crown[..., 0] *= np.where(from_crown[..., 0] < 0, SHADE, 1)
+    to_crown, to_face = (np.linalg.norm(difference, axis=-1) for difference in (from_crown, from_face))
+    if np.median(to_face[crown]) < DISTINCT:
+        return crown
+    alike = head & (to_crown < 0.7 * to_face) & (to_crown < ALIKE)
+    _, part = cv2.connectedComponents(eroded(alike, max(round(HAIRLINE * joints.unit), 1)).astype(np.uint8))
+    # Brows, eyes and a beard may hang together with it but are no hair of the head.
+    hair = np.isin(part, np.setdiff1d(part[crown], 0)) & ((down < eyes - BROW) | (abs(aside) > FACE_HALF_WIDTH))
+    return hair if np.count_nonzero(hair) > np.count_nonzero(crown) / 10 else crown
+
+
+def _lower_end(hair: np.ndarray, down: np.ndarray) -> float:
+    """How far down hair covers the back [heads below the nose]: as far as long hair hangs before the shoulders."""
+    end = float(down[hair].max())
+    return min(end, LONGEST_HAIR) if end > LONG_HAIR else NAPE
+
+
+def _spread(crop: np.ndarray, hair: np.ndarray, covered: np.ndarray, unit: float) -> np.ndarray:
+    """The crop with hair folded over its edge again and again, until it covers what is covered."""
+    filled, known = crop.copy(), hair
+    row, column = np.indices(hair.shape)
+    for _ in range(6):
+        rows, columns = nearest_in(known)
+        from_row = np.clip(2 * rows - row, 0, hair.shape[0] - 1)
+        from_column = np.clip(2 * columns - column, 0, hair.shape[1] - 1)
+        new = covered & ~known & known[from_row, from_column]
+        filled[new] = filled[from_row[new], from_column[new]]
+        known = known | new
+    rest = covered & ~known
+    rows, columns = nearest_in(known)
+    filled[rest] = filled[rows[rest], columns[rest]]
+    # The folds' patches differ in light: their fine detail stays, their mean becomes that of all hair around.
+    everywhere = _mean_around(filled, hair, 0.25 * unit)
+    return everywhere + filled - _mean_around(filled, hair | covered, 0.05 * unit)
+
+
+def _mean_around(picture: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
+    """(h, w, 3) float32 Gaussian mean over chosen pixels."""
+    weight = chosen.astype(np.float32)[..., None]
+    stacked = cv2.GaussianBlur(np.dstack([picture * weight, weight]), (0, 0), sigma)
+    return stacked[..., :3] / np.maximum(stacked[..., 3:], 1e-6)

@@ -1,0 +1,88 @@
+"""The photo as the texture of a person: front and back side by side, cut to the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from geometry.photo_projection import ProjectedMesh
+from geometry.pixel_sets import eroded, nearest_in
+from geometry.point_cloud import Sides, scaled_count
+from geometry.window import Window
+from utils.back_of_head import HeadJoints, without_face
+
+LONGEST_SIDE = 4096
+"""Of a texture [px]: what every graphics card takes."""
+INSET_AT_2048 = 6
+"""The person's outermost pixels are mixed with the background: they take colors from this far inside [px]."""
+AIR_AT_2048 = 16
+"""Room around the person [px], so that a shrunk texture does not mix both halves."""
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Front and back of a person, side by side."""
+
+    picture: np.ndarray  # (h, 2 w, 3) uint8 RGB, each half a picture of the window
+    window: Window  # of the canvas of the maps
+
+    def coordinates(self, projected: ProjectedMesh) -> np.ndarray:
+        """(V', 2) float32: (0, 0) is the top left corner of the picture, (1, 1) the opposite one, as in glTF."""
+        corner, extent = (self.window.left, self.window.top), (self.window.width, self.window.height)
+        uv = np.clip((projected.places - corner) / extent, 0, 1)
+        uv[:, 0] = (uv[:, 0] + projected.on_back) / 2
+        return uv.astype(np.float32)
+
+
+def texture_window(sides: Sides) -> Window:
+    """The part of the canvas that a texture shows: it follows from the maps."""
+    return sides.window.grown(scaled_count(AIR_AT_2048, sides.size), sides.size)
+
+
+def texture_size(photo_side: int, sides: Sides) -> int:
+    """Side [px] of the square photo to make a texture from: its own, unless the texture became too large."""
+    window = texture_window(sides)
+    longest = max(window.height, 2 * window.width) / sides.size
+    return max(sides.size, min(photo_side, int(LONGEST_SIDE / longest)))
+
+
+def photo_texture(photo: np.ndarray, person: np.ndarray, sides: Sides, joints: HeadJoints | None) -> Texture:
+    """Make the texture.
+
+    Args:
+        photo: (T, T, 3) uint8, the same square as the maps' canvas, in any resolution.
+        person: (R, R) bool on the canvas of the maps, where the photo shows the person.
+        sides: the maps.
+        joints: of the head on the canvas of the maps [px]; None: the back of the head shows the face.
+    """
+    window, scale = texture_window(sides), len(photo) / sides.size
+    top, bottom, left, right = (round(edge * scale) for edge in (window.top, window.bottom, window.left, window.right))
+    cut = np.ascontiguousarray(photo[top:bottom, left:right])
+    body = np.zeros((sides.size, sides.size), bool)
+    body[sides.window.slices] = sides.silhouette
+    shown = (body & person if (body & person).any() else body)[window.slices].astype(np.float32)
+    shown = cv2.resize(shown, cut.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+    inner = eroded(shown, scaled_count(INSET_AT_2048, len(photo)))
+    inner = inner if inner.any() else shown
+    back = cut if joints is None else without_face(cut, inner, joints.moved(scale, (left, top)))
+    both = _filled(np.dstack([cut, back]), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
+    return Texture(np.hstack([both[..., :3], both[..., 3:]]), window)
+
+
+def _filled(pictures: np.ndarray, inner: np.ndarray, reach: int) -> np.ndarray:
+    """Pictures (h, w, C) folded over at the edge of `inner` (h, w).
+
+    Where the fold meets nothing, the nearest pixel's color; farther than `reach` [px] away the mean color, which costs
+    no bytes in a file.
+    """
+    rows, columns = nearest_in(inner)
+    row, column = np.indices(inner.shape)
+    from_row, from_column = 2 * rows - row, 2 * columns - column
+    far = np.hypot(rows - row, columns - column) > reach
+    on_picture = (from_row >= 0) & (from_row < inner.shape[0]) & (from_column >= 0) & (from_column < inner.shape[1])
+    on_picture[on_picture] = inner[from_row[on_picture], from_column[on_picture]]
+    filled = pictures[np.where(on_picture, from_row, rows), np.where(on_picture, from_column, columns)]
+    filled[far] = pictures[inner].mean(0)
+    return filled
