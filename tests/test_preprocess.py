@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageEnhance
 
-from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_network
+from datasets.people.square_canvas import SquareCanvas, dimmed, prepared_photo, to_network
 from tests.conftest import DATA
 
 
@@ -46,17 +47,26 @@ def test_network_values_span_minus_one_to_one():
     torch.testing.assert_close(values, torch.tensor([-1.0, 2 * 128 / 255 - 1, 1.0]))
 
 
+def test_dimming_is_pillows_own():
+    """Brightness, contrast and saturation in this order, each to 8 bits: no grey level off."""
+    rgb = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    picture = Image.fromarray(rgb)
+    for change, factor in ((ImageEnhance.Brightness, 0.7), (ImageEnhance.Contrast, 0.9), (ImageEnhance.Color, 0.8)):
+        picture = change(picture).enhance(factor)
+    np.testing.assert_array_equal(dimmed(rgb, 0.7, 0.9, 0.8), np.array(picture))
+
+
 def test_the_test_photo_is_cut_out_and_dimmed():
     """Brightness, contrast and saturation by 0.85 of a grey person: closed form, truncated to 8 bits three times."""
     rgb = np.full((64, 64, 3), 200, np.uint8)
     person = np.zeros((64, 64), bool)
     person[:, :16] = True
-    dimmed = prepared_photo(rgb, person, backdrop=())
+    photo = prepared_photo(rgb, person, backdrop=())
     bright = 200 * 0.85
     mean = bright * 16 / 64
     inside, outside = 0.85 * bright + 0.15 * mean, 0.15 * mean
-    assert dimmed[0, 0, 0] == pytest.approx(inside - 1.5, abs=1.51)
-    assert dimmed[0, 63, 0] == pytest.approx(outside - 1.5, abs=1.51)
+    assert photo[0, 0, 0] == pytest.approx(inside - 1.5, abs=1.51)
+    assert photo[0, 63, 0] == pytest.approx(outside - 1.5, abs=1.51)
     assert outside > 5
 
 
