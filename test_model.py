@@ -1,6 +1,7 @@
 """Photos of people to normals, depth and colored point clouds.
 
-python test_model.py --data_path samples --load_ckpt checkpoints/small.pt --save_path results --save_name demo
+python test_model.py photo.jpg                      everything about one photo in results/photo
+python test_model.py samples --save_name demo       a folder of photos and videos, in results/demo
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import get_args
 
 from tqdm import tqdm
@@ -15,39 +17,65 @@ from tqdm import tqdm
 from datasets.people.openpose import write_keypoints
 from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
-from inference import PhotoDigitizer
+from inference import SHIPPED_CHECKPOINT, PhotoDigitizer
 from models.digitizer import Agreement
 from utils.batch import run_batch
+from utils.command_line import HelpFormatter, positive
 from utils.device import PRECISIONS
-from utils.distributed import share
+from utils.distributed import rank, share
 from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import ResultFolder
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data_path", required=True, help="folder of photos, or one photo")
-    parser.add_argument("--load_ckpt", required=True, help="checkpoint of this project, or the authors' .pth.tar")
-    parser.add_argument("--save_path", default="results")
-    parser.add_argument("--save_name", default="demo")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
-    parser.add_argument("--precision", default="fp32", choices=PRECISIONS, help="of the part networks")
-    parser.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    inputs = parser.add_argument_group("what")
+    inputs.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photo, video or folder of them")
+    inputs.add_argument("--data_path", type=Path, help="another such photo, video or folder")
+    inputs.add_argument("--recursive", action="store_true", help="go into sub-folders, too")
+    inputs.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame of a video")
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--load_ckpt", default=SHIPPED_CHECKPOINT, help="checkpoint of this project, or the authors' .pth.tar"
+    )
+    model.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:n or mps")
+    model.add_argument("--precision", default="fp32", choices=PRECISIONS, help="of the part networks")
+    model.add_argument(
         "--agreement",
         default="auto",
         choices=("auto", *get_args(Agreement)),
         help="depth that is made to agree with the normals; auto: what the model's config says",
     )
-    parser.add_argument("--keypoints", default="auto", choices=KEYPOINT_CHOICES)
-    parser.add_argument("--mask", default="auto", choices=MASK_CHOICES)
-    parser.add_argument("--person", type=int, help="which of several people, counted from the left, from 1")
-    parser.add_argument("--threads", type=int, default=0, help="of the detectors; 0 lets onnxruntime choose")
-    parser.add_argument(
+    people = parser.add_argument_group("people")
+    people.add_argument(
+        "--keypoints",
+        default="auto",
+        choices=KEYPOINT_CHOICES,
+        help="where joints come from; auto: NAME_keypoints.json beside the photo, else mediapipe",
+    )
+    people.add_argument(
+        "--mask",
+        default="auto",
+        choices=MASK_CHOICES,
+        help="where the mask comes from; auto: NAME_mask.png beside the photo, else its alpha, else mediapipe",
+    )
+    people.add_argument(
+        "--person", type=int, metavar="N", help="which of several people, counted from the left, from 1"
+    )
+    people.add_argument("--threads", type=int, default=0, help="of the detectors; 0 lets onnxruntime choose")
+    people.add_argument(
         "--providers", nargs="+", default=["CPUExecutionProvider"], help="of onnxruntime for the detectors, best first"
     )
-    parser.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
-    parser.add_argument("--overwrite", action="store_true", help="do finished photos again")
-    return parser.parse_args(argv)
+    results = parser.add_argument_group("results")
+    results.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
+    results.add_argument("--save_name", help="name of this one in it (default: that of the photo or folder)")
+    results.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
+    results.add_argument("--overwrite", action="store_true", help="do finished photos again")
+    args = parser.parse_args(argv)
+    args.photos += [args.data_path] if args.data_path else []
+    if not args.photos:
+        parser.error("expected a photo, a video or a folder of them")
+    return args
 
 
 @ends_in_one_line
@@ -55,19 +83,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when every photo was done."""
     args = parse_args(argv)
     try:
-        photos = find_photos(args.data_path)
+        listed = find_photos(args.photos, args.recursive, args.every)
         options = SourceOptions(person=args.person, providers=tuple(args.providers), threads=args.threads)
         sources = person_sources(args.keypoints, args.mask, options)
         digitizer = PhotoDigitizer.load(args.load_ckpt, args.device, args.precision, args.agreement, sources)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    folder = ResultFolder.of(args.save_path, args.save_name)
+    if (note := listed.note()) and rank() == 0:
+        print(note)
+    folder = ResultFolder.of(args.save_path, args.save_name, args.photos)
 
     def work(name: str) -> None:
-        subject = digitizer.find(photos[name], name=name)
+        subject = digitizer.find(listed.photos[name].read(), name=name)
         for warning in subject.person.warnings:
-            tqdm.write(f"{photos[name].name}: {warning}")
+            tqdm.write(f"{subject.photo.path.name}: {warning}")
         if args.save_keypoints:
             write_keypoints(folder.keypoints(name), subject.person.keypoints)
         digitizer.digitize(subject).write(folder)
@@ -75,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def is_done(name: str) -> bool:
         return folder.sheet(name).exists() and not args.overwrite
 
-    report = run_batch(share(list(photos)), work, is_done, "digitize")
+    report = run_batch(share(list(listed.photos)), work, is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
     return report.exit_code
 

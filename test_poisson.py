@@ -1,4 +1,8 @@
-"""Turn the closed point clouds of test_model.py into colored meshes."""
+"""Closed point clouds of test_model.py to colored meshes: screened Poisson, the paper's road.
+
+python test_poisson.py results/demo                 a folder of results
+python test_poisson.py photo.jpg                    what test_model.py was given: its results in results/photo
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from utils.batch import run_batch
+from utils.command_line import HelpFormatter, positive
 from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
@@ -18,17 +23,27 @@ DEPTHS = range(4, 14)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--save_path", type=Path, required=True, help="folder of the results of test_model.py")
-    parser.add_argument("--save_name", required=True, help="name of the run in that folder")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument(
+        "inputs", nargs="*", type=Path, metavar="FOLDER", help="results of test_model.py, or what it was given"
+    )
+    parser.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument("--save_name", help="name of the results in it (default: that of the photo or folder)")
     parser.add_argument("--depth", type=int, default=10, choices=DEPTHS, metavar="4-13", help="of the octree")
     parser.add_argument("--format", default="obj", choices=FORMATS, help="of the meshes; all carry colors")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="clouds side by side")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="clouds side by side")
     parser.add_argument("--overwrite", action="store_true", help="do finished ones again")
     args = parser.parse_args(argv)
-    if args.jobs < 1:
-        parser.error(f"--jobs {args.jobs}: expected 1 or more")
+    if not args.inputs and args.save_name is None:
+        parser.error("expected a folder of results, or --save_name")
     return args
+
+
+def results_of(args: argparse.Namespace) -> ResultFolder:
+    """The folder that is meant: of results itself, or that of the photos that are named."""
+    if args.save_name is None and len(args.inputs) == 1 and (args.inputs[0] / CLOSED_CLOUDS).is_dir():
+        return ResultFolder.at(args.inputs[0])
+    return ResultFolder.of(args.save_path, args.save_name, args.inputs)
 
 
 def find_clouds(folder: Path) -> list[str]:
@@ -64,7 +79,7 @@ def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: i
 @ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    run = ResultFolder.of(args.save_path, args.save_name)
+    run = results_of(args)
     try:
         names = find_clouds(run.root / CLOSED_CLOUDS)
     except InputError as error:

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 from datasets.pairs.pair_files import Pair, write_joints
-from datasets.people.photo_folder import find_photos
 from tests.full_disk import files_up_to
 from utils import files
 from utils.checkpoint import write_checkpoint
@@ -135,29 +134,6 @@ def test_depth_files_are_sixteen_bit_grey(tmp_path):
         read_depth_png(tmp_path / "color.png")
     with pytest.raises(InputError, match="none.png: no such file, expected a 16-bit"):
         read_depth_png(tmp_path / "none.png")
-
-
-def touch(folder, *names):
-    for name in names:
-        (folder / name).write_bytes(b"")
-
-
-def test_photos_of_a_folder_are_found_by_name(tmp_path):
-    touch(tmp_path, "b.JPG", "a.png", "a_mask.png", "a_keypoints.json", ".hidden.png", "notes.txt")
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "folder.png").rmdir()
-    assert list(find_photos(tmp_path)) == ["a", "b"]
-    assert list(find_photos(tmp_path / "b.JPG")) == ["b"]
-
-
-def test_folders_without_photos_and_twins_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no photo in it"):
-        find_photos(tmp_path)
-    with pytest.raises(InputError, match="no such file or folder"):
-        find_photos(tmp_path / "nowhere")
-    touch(tmp_path, "a.png", "a.jpg")
-    with pytest.raises(InputError, match="same name as"):
-        find_photos(tmp_path)
 
 
 NOISE = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)

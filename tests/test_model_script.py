@@ -85,8 +85,9 @@ def test_bad_photos_are_named_and_the_rest_goes_on(photos, checkpoint, tmp_path,
     [
         (["--load_ckpt", "nowhere.pt"], "nowhere.pt: no such file, expected a checkpoint"),
         (["--data_path", "nowhere"], "nowhere: no such file or folder, expected photos"),
-        (["--device", "tpu"], "--device tpu: expected auto, cpu, cuda or cuda:n"),
+        (["--device", "tpu"], "--device tpu: expected auto, cpu, cuda, cuda:n or mps"),
         (["--device", "cuda:9"], "--device cuda:9"),
+        (["--device", "mps"], "--device mps: PyTorch sees no Apple GPU here, expected cpu"),
         (["--person", "0"], "person 0"),
     ],
 )
@@ -100,3 +101,23 @@ def test_two_ranks_share_a_folder(photos, checkpoint, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "test_model.py"]
     subprocess.run([*command, *arguments(photos, checkpoint, tmp_path)], check=True, capture_output=True, timeout=300)
     assert written(tmp_path / "results" / "run") == expected_files("anna") | expected_files("ben")
+
+
+def test_a_photo_alone_is_enough_to_type(photos, checkpoint, tmp_path, monkeypatch):
+    """Positional photos; results/NAME after the photo, for clouds and for meshes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(test_model, "SHIPPED_CHECKPOINT", checkpoint)
+    assert test_model.main(["photos/anna.png", "--device", "cpu"]) == 0
+    assert written(tmp_path / "results" / "anna") == expected_files("anna")
+    assert test_poisson.main(["photos/anna.png", "--depth", "5"]) == 0
+    assert test_poisson.main(["results/anna", "--depth", "5", "--format", "ply"]) == 0
+    assert {"output_objs/anna.obj", "output_objs/anna.ply"} <= written(tmp_path / "results" / "anna")
+
+
+@pytest.mark.parametrize("script", [test_model, test_poisson])
+def test_help_says_what_every_option_is_and_its_default(script, capsys):
+    with pytest.raises(SystemExit):
+        script.parse_args(["--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "results of test_model.py" in printed or "--keypoints" in printed
+    assert "(default: results)" in printed and "(default: False)" not in printed and "(default: None)" not in printed

@@ -11,10 +11,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def pick_device(name: str) -> torch.device:
-    """auto (CUDA where there is one), cpu, cuda or cuda:n; under torchrun each rank of a machine takes its own GPU.
+    """auto (CUDA where there is one), cpu, cuda, cuda:n or mps; under torchrun each rank takes its own GPU.
 
     Raises:
-        InputError: a name that is none of these, or CUDA where there is none.
+        InputError: a name that is none of these, or a device that PyTorch does not see.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -22,9 +22,11 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:n")
-    if device.type == "cpu":
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"--device {name}: expected auto, cpu, cuda, cuda:n or mps")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"--device {name}: PyTorch sees no Apple GPU here, expected cpu")
+    if device.type != "cuda":
         return device
     if not torch.cuda.is_available():
         raise InputError(f"--device {name}: PyTorch sees no CUDA device here, expected cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,11 @@ class ResultFolder:
     root: Path
 
     @classmethod
-    def of(cls, save_path: Path | str, save_name: str) -> ResultFolder:
+    def of(cls, save_path: Path | str, save_name: str | None, inputs: Sequence[Path | str] = ()) -> ResultFolder:
+        """{save_path}/{save_name}; without a name, that of the one photo or folder given, or "photos" for many."""
+        if save_name is None:
+            given = Path(inputs[0]).resolve() if len(inputs) == 1 else Path("photos")
+            save_name = given.stem if given.is_file() else given.name
         return cls(Path(save_path) / save_name)
 
     @classmethod
