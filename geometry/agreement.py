@@ -5,7 +5,8 @@ pixels of both maps this finds the depths that come nearest, in least squares, t
 
     d[neighbour] - d[pixel] = the step that the stored normal tells (METHOD.md 6: exactly s n_xy / n_z)
     d = anchor, weakly: above ANCHOR_LENGTH the anchor rules, below it the normals
-    d_back - d_front = what a limb leaves between the two at its outline, weakly
+    d_back - d_front = what a round limb leaves between the two at its outline
+    d_back - d_front = the anchor's thickness inside thin limbs, or a round limb's where the anchor is thinner
 
 A step that is far from the anchor's own counts less, for there a hand may be before a hip. No camera, no training.
 """
@@ -14,14 +15,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from geometry.difference_solver import Differences, solve
+from geometry.limb_shape import limb_radius, outline_thickness, round_thickness
 from geometry.normals import slope_unit
-from geometry.pixel_sets import depth_inside, eroded, nearest_in, rim_of
-from geometry.springs import Springs, settle
+from geometry.pixel_sets import depth_inside, eroded, nearest_in
 
 ANCHOR_LENGTH = 1 / 64
 """Of the canvas: 12 px of 768."""
+BLIND_RIM, BLIND_WEIGHT = 3 / 768, 0.02
+"""Of the canvas; so near to the outline a coarse anchor is far too thick, and counts only so much."""
 FLATTEST = 0.12
 """Least n_z that is believed: 83 deg in the code, a step of 8 s."""
 DOUBTFUL_STEP = 1.5
@@ -32,15 +37,27 @@ KNOWN_SUM = 0.3
 """Sum of a stored normal's three values, which is 0 where no network has looked and at least 0.63 otherwise."""
 MIXED_AT_2048 = 2
 """Normals of so many pixels of the rim [px] are mixed with the background's 0: the next ones inside stand in."""
-RIM_GAP_AT_768 = 11.5
-"""A limb of radius r turns away within half a pixel of its outline: front and back stand 2 sqrt(r) px apart there."""
-RIM_WEIGHT = 0.05
-"""Weak: the told steps of the last pixels are too flat, and a strong link would make limbs thin."""
+STEEPER = ((1.2, 1.9), (2.3, 1.25))
+"""Up to a distance [px] from the outside, how much steeper steps away from the outline are than those that stand in.
+
+Thickness grows with the root of the distance: from the first pixel to the second by 0.55, then by 0.36, 0.29 ..."""
+RIM_BELOW = 1.5
+"""Distance [px] from the outside below which a pixel touches it at a side or a corner."""
+OUTLINE_SIGMA = 1.5
+"""Blur [px] under which distances have a direction in spite of the stairs of pixels."""
+RIM_WEIGHT = 0.2
+WIDEST_ROUND = 26 / 768
+"""Radius [canvas] above which bodies are not round: the outline of a torso is like that of a limb of this radius."""
 WIDEST_GAP = 0.22
 """Network units (12 cm of a grown person). A wider gap at the rim is a hand before a hip: no link."""
-LEAST_THICKNESS, LEAST_UP_TO = 1.0, 1 / 64
-"""Of the distance to the rim, half of what a round limb has; and up to which distance [canvas], the half width of an
-arm. Thin limbs of a coarse depth cross otherwise."""
+THIN = 16 / 768
+"""Radius [canvas] below which a limb counts as thin: arms, hands, feet. An anchor of wide pixels hardly knows them."""
+THIN_WEIGHT = 1.0
+"""Of a thin limb's thickness, over its radius [px] squared: it rules above the limb's own scale."""
+THIN_THICKNESS = 0.9
+"""Of a round limb's."""
+LEAST_THICKNESS = 0.5
+"""Of a round limb's, before and after: thin limbs of a coarse depth cross otherwise."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +84,35 @@ class _Pairs:
         )
 
 
+@dataclass(frozen=True)
+class _Outline:
+    """What the silhouette says of each of a person's N pixels."""
+
+    inside: np.ndarray  # (N,) distance [px] to the nearest pixel outside; 1 at the rim
+    inwards: np.ndarray  # (2, N) unit direction away from the outline, x right and y down
+    radius: np.ndarray  # (N,) of the limb [px], at most WIDEST_ROUND
+    canvas: int
+
+    @classmethod
+    def of(cls, person: np.ndarray, canvas: int) -> _Outline:
+        inside = depth_inside(person, outside=True)
+        down, right = np.gradient(cv2.GaussianBlur(inside, (0, 0), OUTLINE_SIGMA))
+        inwards = np.stack([right, down])[:, person]
+        inwards /= np.maximum(np.linalg.norm(inwards, axis=0), 1e-6)
+        return cls(inside[person], inwards, limb_radius(person, WIDEST_ROUND * canvas)[person], canvas)
+
+    @property
+    def thickness(self) -> np.ndarray:
+        """(N,) network depth from front to back of round limbs."""
+        return round_thickness(self.inside - 0.5, self.radius) * 4 / self.canvas
+
+
 def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: int) -> np.ndarray:
     """Depths of front and back that agree with the normals.
 
     Args:
-        anchor: (2, h, w) network depth of front and back on a window of the canvas, finite on the person.
+        anchor: (2, h, w) network depth of front and back on a window of the canvas, finite on the person. Where the two
+            cross by more than WIDEST_GAP, as the networks' backgrounds do, the nearest other pixel stands in.
         normals: (2, 3, h, w) stored normals of both in [0, 1]; 0 where none are known.
         person: (h, w) bool. Where the window cuts it, it is taken to go on.
         canvas: side R of the whole canvas [px].
@@ -82,35 +123,47 @@ def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: i
     result = anchor.astype(np.float64)
     if not person.any():
         return result
-    pairs, count = _Pairs.of(person), int(person.sum())
-    inwards = depth_inside(person, outside=True)[person] / canvas
-    least = 4 * LEAST_THICKNESS * np.minimum(inwards, LEAST_UP_TO)
-    depth = _thickened(result[:, person], least)
-    told = [_told_springs(*side, pairs, person, canvas) for side in zip(depth, normals, strict=True)]
-    springs = _joined([*told, _rim_links(depth, person, canvas)], [0, count, 0])
+    outline, pairs, count = _Outline.of(person, canvas), _Pairs.of(person), int(person.sum())
+    least = LEAST_THICKNESS * outline.thickness
+    depth = _thickened(_plausible(result, person), least)
+    told = [_told_steps(*side, pairs, person, outline) for side in zip(depth, normals, strict=True)]
+    wanted = _joined([*told, _rim_links(depth, outline), _thin_limbs(depth, outline)], [0, count, 0, 0])
     rows, columns = np.nonzero(person)
     place = np.stack([np.repeat([0, 1], count), np.tile(rows, 2), np.tile(columns, 2)], axis=1).astype(np.int32)
-    hold = np.full(2 * count, (ANCHOR_LENGTH * canvas) ** -2.0)
-    settled = settle(depth.ravel(), hold, springs, place)
-    result[:, person] = _thickened(settled.reshape(2, count), least)
+    blind = np.where(outline.inside <= BLIND_RIM * canvas, BLIND_WEIGHT, 1.0)
+    hold = np.tile(blind / (ANCHOR_LENGTH * canvas) ** 2, 2)
+    solved = solve(depth.ravel(), hold, wanted, place)
+    result[:, person] = _thickened(solved.reshape(2, count), least)
     return result
 
 
-def _told_springs(depth: np.ndarray, stored: np.ndarray, pairs: _Pairs, person: np.ndarray, canvas: int) -> Springs:
+def _plausible(anchor: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """(2, N) anchor of the person's pixels, that of the nearest of them where it crosses widely."""
+    sound = person & (anchor[0] - anchor[1] < WIDEST_GAP)
+    rows, columns = nearest_in(sound if sound.any() else person)
+    return anchor[:, rows[person], columns[person]]
+
+
+def _told_steps(
+    depth: np.ndarray, stored: np.ndarray, pairs: _Pairs, person: np.ndarray, outline: _Outline
+) -> Differences:
     """The steps of one side between all neighbours, with the weight that they deserve.
 
     Args:
         depth: (N,) anchor of the person's pixels.
         stored: (3, h, w) stored normals.
     """
-    unit = slope_unit(canvas)
-    slopes, sureness = _slopes(stored, person, canvas)
+    unit = slope_unit(outline.canvas)
+    slopes, sureness = _slopes(stored, person, outline.canvas)
+    away = np.einsum("cn,cn->n", slopes, outline.inwards) * outline.inwards
+    nearest = np.minimum(outline.inside[pairs.first], outline.inside[pairs.second])
+    steeper = np.select([nearest < limit for limit, _ in STEEPER], [factor for _, factor in STEEPER], 1.0)
+    told = slopes[pairs.axis, pairs.teller] + (steeper - 1) * away[pairs.axis, pairs.teller]
     own = depth[pairs.second] - depth[pairs.first]
     known = sureness[pairs.teller] > 0
-    step = np.where(known, unit * slopes[pairs.axis, pairs.teller], own)
+    step = np.where(known, unit * told, own)
     doubt = 1 + ((own - step) / (DOUBTFUL_STEP * unit)) ** 2
-    weight = np.where(known, sureness[pairs.teller] / doubt, UNTOLD_WEIGHT)
-    return Springs(pairs.first, pairs.second, step, weight)
+    return Differences(pairs.first, pairs.second, step, np.where(known, sureness[pairs.teller] / doubt, UNTOLD_WEIGHT))
 
 
 def _slopes(stored: np.ndarray, person: np.ndarray, canvas: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,22 +180,34 @@ def _slopes(stored: np.ndarray, person: np.ndarray, canvas: int) -> tuple[np.nda
     return -normal[:2] / z, np.where(values.sum(axis=0) > KNOWN_SUM, z**2, 0)
 
 
-def _rim_links(depth: np.ndarray, person: np.ndarray, canvas: int) -> Springs:
+def _rim_links(depth: np.ndarray, outline: _Outline) -> Differences:
     """From every rim pixel of the front to the same of the back; depth (2, N)."""
-    rim = np.flatnonzero(rim_of(person, outside=True)[person]).astype(np.int32)
+    rim = np.flatnonzero(outline.inside < RIM_BELOW).astype(np.int32)
     gap = depth[1, rim] - depth[0, rim]
-    narrow = RIM_GAP_AT_768 * np.sqrt(canvas / 768) * 4 / canvas
-    beyond = np.maximum(gap - narrow, 0) / narrow
-    weight = np.where(gap < WIDEST_GAP, RIM_WEIGHT / (1 + beyond**4), 0)
-    return Springs(rim, rim + np.int32(depth.shape[1]), np.clip(gap, 0, narrow), weight)
+    limb = outline_thickness(outline.radius[rim]) * 4 / outline.canvas
+    widest = outline_thickness(np.array(WIDEST_ROUND * outline.canvas)) * 4 / outline.canvas
+    # The wider the anchor's gap, the less sure that the outline is a limb's.
+    unsure = 1 + np.maximum(gap / widest - 1, 0) ** 4
+    weight = np.where(gap < WIDEST_GAP, RIM_WEIGHT / unsure, 0)
+    return Differences(rim, rim + np.int32(depth.shape[1]), np.clip(gap, 0, limb), weight)
 
 
-def _joined(parts: list[Springs], offsets: list[int]) -> Springs:
-    """Springs of several kinds as one, the unknowns of each moved on by its offset."""
+def _thin_limbs(depth: np.ndarray, outline: _Outline) -> Differences:
+    """From the front to the back inside of thin limbs; depth (2, N)."""
+    thin = (outline.radius < THIN * outline.canvas) & (outline.inside >= RIM_BELOW)
+    inner = np.flatnonzero(thin).astype(np.int32)
+    gap = depth[1, inner] - depth[0, inner]
+    weight = np.where(gap < WIDEST_GAP, THIN_WEIGHT / outline.radius[inner] ** 2, 0)
+    thickness = np.maximum(gap, THIN_THICKNESS * outline.thickness[inner])
+    return Differences(inner, inner + np.int32(depth.shape[1]), thickness, weight)
+
+
+def _joined(parts: list[Differences], offsets: list[int]) -> Differences:
+    """Differences of several kinds as one, the unknowns of each moved on by its offset."""
     moved = [(part.first + np.int32(by), part.second + np.int32(by)) for part, by in zip(parts, offsets, strict=True)]
     first, second = (np.concatenate(ends) for ends in zip(*moved, strict=True))
-    return Springs(
-        first, second, np.concatenate([part.length for part in parts]), np.concatenate([part.weight for part in parts])
+    return Differences(
+        first, second, np.concatenate([part.value for part in parts]), np.concatenate([part.weight for part in parts])
     )
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
-from geometry.pixel_sets import nearest_in
 from geometry.window import Window
 
 Array = TypeVar("Array")
@@ -21,8 +20,6 @@ SAMPLED_PIXEL = 3
 """Of every COARSE_STRIDE, in rows and columns: a coarse depth is the depth there."""
 FILL_ROUNDS = 8
 """Coarse pixels beyond its mask to which the coarse depth is carried on: there starts a limb that the mask has lost."""
-LEAST_SHARE = 0.05
-"""Of its bilinear weights that must lie on known samples for a pixel to have a value of its own."""
 
 
 def coarse_pixels(size: int) -> np.ndarray:
@@ -46,34 +43,6 @@ def coarse_of(depth: Array, canvas: int) -> Array:
     stride = COARSE_STRIDE * depth.shape[-1] // canvas
     start = SAMPLED_PIXEL * stride // COARSE_STRIDE
     return depth[..., start::stride, start::stride]
-
-
-def enlarged(coarse: np.ndarray, known: np.ndarray, window: Window) -> np.ndarray:
-    """Coarse depth between its samples: bilinear, normalised by the share of its weights that are known samples.
-
-    Args:
-        coarse: (C, r, r) depth, any values where it is not known.
-        known: (r, r) bool.
-        window: of the canvas, on which it is wanted.
-
-    Returns:
-        (C, h, w) float64. Pixels away from known samples take the value of the nearest pixel that has one; 0 when
-        nothing is known.
-    """
-    rows, columns = (_between(np.arange(*ends), len(known)) for ends in
-                     ((window.top, window.bottom), (window.left, window.right)))  # fmt: skip
-    share = rows @ known.astype(np.float64) @ columns.T
-    values = rows @ np.where(known, coarse, 0).astype(np.float64) @ columns.T
-    own = share > LEAST_SHARE
-    if not own.any():
-        return np.zeros_like(values)
-    return (values / np.maximum(share, LEAST_SHARE))[(slice(None), *nearest_in(own))]
-
-
-def _between(pixels: np.ndarray, samples: int) -> np.ndarray:
-    """(n, samples) float64 weights of linear interpolation between samples; the first and the last go on outwards."""
-    place = np.clip((pixels - SAMPLED_PIXEL) / COARSE_STRIDE, 0, samples - 1)
-    return np.maximum(1 - abs(place[:, None] - np.arange(samples)), 0)
 
 
 def _carried_on(depth: Tensor, person: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from geometry.agreement import agree
-from geometry.coarse_grid import enlarged
+from geometry.coarse_grid import lift_depth
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
-from geometry.window import Window, person_window
+from geometry.window import person_window
 from models.digitizer import Conventions, DepthMaps, Digitized, FrontBack
 
 
@@ -31,13 +31,15 @@ def final_depth(result: Digitized, person: np.ndarray, conventions: Conventions)
         return _uncrossed(refined, said) if conventions.masked else refined
     body = person & said if conventions.masked else person
     window = person_window(body)
-    stacked = refined.depth.stacked[0].numpy()
-    inside = stacked[(..., *window.slices)] if conventions.agreement == "refined" else _coarse_anchor(result, window)
+    coarse = _on_cpu(result.coarse_depth).masked.stacked
+    refined_anchor = conventions.agreement == "refined"
+    anchor = refined.depth.stacked[(..., *window.slices)] if refined_anchor else lift_depth(coarse, window)
     fused = result.fused[0][(..., *window.slices)].float().cpu().numpy()
-    agreed = agree(inside, fused.reshape(2, 3, *fused.shape[1:]), body[window.slices], len(person))
-    placed = np.empty_like(stacked)
+    here = body[window.slices] & bool((coarse[:, 0] < FRONT_BACKGROUND).any())  # a coarse mask that sees nobody decides
+    agreed = agree(anchor[0].numpy(), fused.reshape(2, 3, *fused.shape[1:]), here, len(person))
+    placed = np.empty((2, *person.shape), np.float32)
     placed[0], placed[1] = FRONT_BACKGROUND, BACK_BACKGROUND
-    placed[(..., *window.slices)] = np.where(body[window.slices], agreed, placed[(..., *window.slices)])
+    placed[(..., *window.slices)] = np.where(here, agreed, placed[(..., *window.slices)])
     return DepthMaps(FrontBack.split(torch.from_numpy(placed)[None]), refined.mask_logits)
 
 
@@ -54,10 +56,3 @@ def _uncrossed(maps: DepthMaps, person: np.ndarray) -> DepthMaps:
     return DepthMaps(
         FrontBack(torch.where(crossed, middle, front), torch.where(crossed, middle, back)), maps.mask_logits
     )
-
-
-def _coarse_anchor(result: Digitized, window: Window) -> np.ndarray:
-    """(2, h, w) the coarse depth between its samples, from those that its own mask calls person."""
-    coarse = _on_cpu(result.coarse_depth)
-    known = (coarse.mask_logits[0, 0] > 0).numpy()
-    return enlarged(coarse.depth.stacked[0].numpy(), known, window)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from geometry.agreement import agree
+from geometry.agreement import LEAST_THICKNESS, WIDEST_ROUND, agree
+from geometry.limb_shape import round_thickness
 from geometry.normals import normals_from_depth
 from geometry.pixel_sets import depth_inside, eroded, rim_of
 
@@ -114,10 +115,45 @@ def test_without_normals_the_anchor_is_kept_and_a_crossing_mended():
     truth, person = ball(128, 128, 60)
     nothing = np.zeros((2, 3, SIZE, SIZE), np.float32)
     agreed = agree(truth, nothing, person, CANVAS)
-    assert abs(agreed - truth)[:, eroded(person, 6)].max() < 0.5 * PIXEL
+    assert abs(agreed - truth)[:, eroded(person, 6)].max() < 1.0 * PIXEL
     crossed = agree(truth[::-1], nothing, person, CANVAS)
-    thickness = np.minimum(depth_inside(person), CANVAS / 64) * PIXEL
+    thickness = (
+        LEAST_THICKNESS * round_thickness(np.maximum(depth_inside(person) - 0.5, 0), WIDEST_ROUND * CANVAS) * PIXEL
+    )
     assert (crossed[1] - crossed[0] >= thickness - 1e-6)[person].all()
+
+
+def test_background_in_the_anchor_is_no_place():
+    """The coarse mask may miss a part of the person: front 6 and back 0 there, as the networks say background."""
+    truth, person = ball(128, 128, 60)
+    holed = truth.copy()
+    holed[:, 100:110, 150:170] = np.array([6.0, 0.0])[:, None, None]
+    agreed = agree(holed, stored_normals(truth, person), person, CANVAS)
+    assert abs(agreed - truth)[:, eroded(person, 6)].max() < 6 * PIXEL
+
+
+def test_a_limb_gets_its_round_outline_back_from_a_coarse_anchor():
+    """A cylinder; the anchor is its mean over 8 px, which is far too thick at the outline, the normals are right."""
+    half = np.sqrt(np.maximum(20.0**2 - (COLUMNS - 128.3) ** 2, 0)) * PIXEL
+    truth, person = np.stack([2 - half, 2 + half]), half > 0
+    wide = np.where(person, half, 0).reshape(SIZE, -1, 8).sum(-1) / np.maximum(person.reshape(SIZE, -1, 8).sum(-1), 1)
+    anchor = np.stack([2 - wide.repeat(8, axis=1), 2 + wide.repeat(8, axis=1)])
+    agreed = agree(anchor, stored_normals(truth, person), person, CANVAS)
+    rim = rim_of(person, outside=True)
+    gap = lambda depth: (depth[1] - depth[0])[rim].mean() / PIXEL  # noqa: E731
+    assert gap(anchor) > gap(truth) + 6 and abs(gap(agreed) - gap(truth)) < 2.5
+    inner = person & ~rim
+    assert abs(agreed - truth)[:, inner].mean() < 1.0 * PIXEL
+
+
+def test_a_thin_limb_that_the_anchor_lost_is_not_flat():
+    """Flat normals and an anchor without thickness, as the networks say of a raised forearm."""
+    person = abs(COLUMNS - 128) < 9
+    nothing = np.full((2, SIZE, SIZE), 2.0)
+    flat = stored_normals(nothing, person)
+    agreed = agree(nothing, flat, person, CANVAS)
+    thickness = (agreed[1] - agreed[0])[128, 128] / PIXEL
+    assert 9 < thickness < 18
 
 
 def test_the_same_person_further_away_agrees_in_the_same_way():

@@ -1,10 +1,10 @@
-"""Sparse linear least squares of differences between neighbouring pixels, some layers of them: springs on a grid.
+"""Sparse linear least squares of differences between pixels, of one or more layers of a picture.
 
-    minimise   sum over springs of  weight (x[second] - x[first] - length)^2
-             + sum over unknowns of hold (x - start)^2
+    minimise   sum over differences of  weight (x[second] - x[first] - value)^2
+             + sum over unknowns of     hold (x - start)^2
 
-The normal equations are those of a screened Poisson problem. Conjugate gradients under one multigrid V-cycle solve them
-in a dozen steps, whatever the size of the picture: a slope that is wrong everywhere is put right on the coarsest grid.
+The normal equations are a screened Poisson problem with varying weights. Conjugate gradients, preconditioned by a
+multigrid V-cycle, solve them in about a dozen steps whatever the size of the picture.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ SMOOTHING_STEPS = 2
 
 
 @dataclass(frozen=True)
-class Springs:
-    """E wishes about differences of N unknowns."""
+class Differences:
+    """E equations between N unknowns."""
 
     first: np.ndarray  # (E,) int32
     second: np.ndarray  # (E,) int32
-    length: np.ndarray  # (E,) float64, what x[second] - x[first] should be
+    value: np.ndarray  # (E,) float64, what x[second] - x[first] should be
     weight: np.ndarray  # (E,) float64, at least 0
 
 
-def settle(start: np.ndarray, hold: np.ndarray, springs: Springs, place: np.ndarray) -> np.ndarray:
-    """The unknowns that fulfil the springs and stay near their start, in least squares.
+def solve(start: np.ndarray, hold: np.ndarray, wanted: Differences, place: np.ndarray) -> np.ndarray:
+    """The unknowns that fulfil the differences and stay near their start, in least squares.
 
     Args:
         start: (N,) float64.
         hold: (N,) float64 weights above 0 of staying at the start.
-        springs: between them.
+        wanted: the differences.
         place: (N, 3) int32 layer, row and column of every unknown, from 0; by it, grids are coarsened.
 
     Returns:
         (N,) float64, to TOLERANCE; the same bits on the same machine.
     """
-    # Solving for the way from the start keeps float32 exact enough: places are near 2, their changes small.
-    pull = springs.weight * (start[springs.second] - start[springs.first] - springs.length)
-    force = np.bincount(springs.first, pull, len(start)) - np.bincount(springs.second, pull, len(start))
-    grid = _Grid(springs.first, springs.second, springs.weight, hold, place)
+    # Solving for the change from the start keeps float32 exact enough: places are near 2, their changes small.
+    pull = wanted.weight * (start[wanted.second] - start[wanted.first] - wanted.value)
+    force = np.bincount(wanted.first, pull, len(start)) - np.bincount(wanted.second, pull, len(start))
+    grid = _Grid(wanted.first, wanted.second, wanted.weight, hold, place)
     cycle = LinearOperator(grid.matrix.shape, matvec=grid.cycle, dtype=np.float32)
-    way, _ = cg(grid.matrix, force.astype(np.float32), rtol=TOLERANCE, maxiter=MOST_STEPS, M=cycle)
-    return start + way
+    change, _ = cg(grid.matrix, force.astype(np.float32), rtol=TOLERANCE, maxiter=MOST_STEPS, M=cycle)
+    return start + change
 
 
 class _Grid:
     """The matrix of the normal equations, and below it the same problem on a grid of half the pixels a side.
 
-    2x2 pixels of a layer become one unknown. A slope that is constant over such blocks stretches springs within a layer
-    over twice the distance but there are half as many in a row, so they count half; springs between layers do not.
+    2x2 pixels of a layer become one unknown (unsmoothed aggregation). A slope makes twice the difference between blocks
+    and has half as many in a row, so differences within a layer count half; those between layers do not.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ def _blocks(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _merged(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Springs between blocks: none inside a block, one of their weights' sum between the same two."""
+    """Pairs of blocks instead of pairs of pixels: none within a block, one of the weights' sum between the same two."""
     apart = first != second
     low, high = np.minimum(first, second)[apart], np.maximum(first, second)[apart]
     code = low.astype(np.int64) * (int(high.max(initial=0)) + 1) + high
