@@ -11,6 +11,7 @@ from pathlib import Path
 from evaluation.measured_mesh import MESH_SUFFIXES
 from evaluation.subjects import Pair
 from utils.errors import InputError
+from utils.files import check_name, read_text
 
 VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+(?:\.\d+)?)_x$")
 """The official name of a folder with one yaw: {SET}_0_y_{YAW}_x."""
@@ -45,15 +46,13 @@ def read_split(path: Path) -> list[Expected]:
     Raises:
         InputError: the file is missing or empty, a yaw is not a number, or a subject comes twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read, expected a list of subjects ({error})") from error
+    lines = read_text(path, "a list of subjects").splitlines()
     expected = {}
     for number, line in enumerate(lines, 1):
         subject, *yaws = line.partition("#")[0].split() or [""]
         if not subject:
             continue
+        check_name(subject, f"{path}: line {number}")
         if subject in expected:
             raise InputError(f"{path}: line {number} names {subject} again, expected every subject once")
         try:

@@ -17,6 +17,9 @@ from utils.checkpoint import read_checkpoint
 from utils.config import build_config
 from utils.errors import InputError
 
+LARGEST_CANVAS, LARGEST_WIDTH = 8192, 4096
+"""[px], channels: what is larger is a mistake, and no machine holds it."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -32,11 +35,14 @@ class ModelConfig:
     agreement: Agreement = "off"  # the depth that is made to agree with the fused normals at test
 
     def __post_init__(self) -> None:
-        if self.canvas <= 0 or self.canvas % 128:
-            raise ValueError(f"model.canvas is {self.canvas}, expected a multiple of 128")
+        if not 0 < self.canvas <= LARGEST_CANVAS or self.canvas % 128:
+            raise ValueError(f"model.canvas is {self.canvas}, expected a multiple of 128 up to {LARGEST_CANVAS}")
         if len(self.normal_widths) > 4 or len(self.depth_widths) > 5:
             # Crops are multiples of 8, coarse maps of 16: what halving three and four times needs.
             raise ValueError("model: at most 4 normal_widths and 5 depth_widths, expected by the sizes of the crops")
+        widths = (*self.normal_widths, *self.depth_widths, self.refiner_width)
+        if not self.normal_widths or not self.depth_widths or min(widths) < 1 or max(widths) > LARGEST_WIDTH:
+            raise ValueError(f"model: widths {list(widths)}, expected numbers of channels from 1 to {LARGEST_WIDTH}")
         if len(self.backdrop) not in (0, 3) or not all(0 <= value <= 255 for value in self.backdrop):
             raise ValueError(f"model.backdrop is {list(self.backdrop)}, expected [red, green, blue] of 0 to 255, or []")
 
@@ -65,7 +71,10 @@ def load_digitizer(path: Path | str, refiner: bool = True) -> Digitizer:
     checkpoint = read_checkpoint(path)
     if refiner and not checkpoint.has_refiner:
         raise InputError(f"{path}: a phase-1 checkpoint without a refiner, expected one of phase 2")
-    model = build_digitizer(build_config(ModelConfig, checkpoint.model, f"{path}: model"), refiner)
+    config = build_config(ModelConfig, checkpoint.model, f"{path}: model")
+    with torch.device("meta"):  # a file may say any size: no memory is taken before its tensors have it
+        _check_weights(build_digitizer(config, refiner), checkpoint.weights, path)
+    model = build_digitizer(config, refiner)
     load_weights(model, checkpoint.weights, path)
     return model
 
@@ -76,6 +85,15 @@ def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str)
     Raises:
         InputError: a tensor is missing, unknown, of another shape or not finite.
     """
+    weights = _check_weights(model, weights, path)
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: tensor '{name}' is not finite, expected trained weights")
+    model.load_state_dict(weights)
+
+
+def _check_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str) -> dict[str, Tensor]:
+    """The tensors that the model takes, when they are all there in the shapes that it has."""
     wanted = model.state_dict()
     if model.refiner is None:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("refiner.")}
@@ -87,6 +105,4 @@ def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str)
         if weights[name].shape != wanted[name].shape:
             shapes = tuple(weights[name].shape), tuple(wanted[name].shape)
             raise InputError(f"{path}: tensor '{name}' has shape {shapes[0]}, expected {shapes[1]}")
-        if not torch.isfinite(weights[name]).all():
-            raise InputError(f"{path}: tensor '{name}' is not finite, expected trained weights")
-    model.load_state_dict(weights)
+    return weights

@@ -1,7 +1,12 @@
 """Checkpoints: the authors' names, our own format, and files that must be refused."""
 
+import io
 import json
 import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +16,11 @@ from models.build import ModelConfig, build_digitizer, load_digitizer
 from tests.conftest import DATA, TINY
 from utils import export_checkpoint
 from utils.checkpoint import OFFICIAL_MODEL, read_checkpoint, write_checkpoint
+from utils.checksums import checksum_problem, renew_checksum
 from utils.config import build_config, to_dict
 from utils.errors import InputError
 from utils.official_names import layer_names
+from utils.tensor_file import read_tensor_file
 
 SHAPES = json.loads((DATA / "state_dict_shapes.json").read_text())
 
@@ -119,6 +126,88 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
     with pytest.raises(InputError, match="evil.pt: cannot be read"):
         load_digitizer(save(tmp_path / "evil.pt", {"model_state_dict": Malicious()}))
     assert not os.path.exists("/tmp/should_never_exist_2k2k")
+
+
+def pickled(body: bytes) -> bytes:
+    """A ZIP archive as torch writes it around a pickle of opcodes."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as parts:
+        parts.writestr("a/data.pkl", b"\x80\x02" + body + b".")
+        parts.writestr("a/data/0", b"\0" * 16)
+    return archive.getvalue()
+
+
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ"
+)
+HOSTILE = {
+    "an object array over bytes": b"cnumpy\nndarray\nK\x03\x85cnumpy\ndtype\nX\x01\0\0\x00O\x85RU\x18"
+    + b"A" * 24
+    + b"\x87R",
+    "an object dtype": b"cnumpy\ndtype\nX\x01\0\0\x00O\x85R",
+    "a dtype whose state holds objects": b"cnumpy\ndtype\nX\x02\0\0\0f8\x85R(K\x03X\x01\0\0\0<NX\x01\0\0\0aNNNK\x00tb",
+    "text that doubles": b"c_codecs\nencode\nX\x04\0\0\0aaaaX\x03\0\0\0hex\x86R",
+    "memory of any size": b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R",
+    "keys within keys": b"})" + b"2\x86" * 80 + b"K\x01s",
+    "a place in memory of its own": b"}r\xff\xff\xff\xff0N",
+    "more numbers than its storage": TENSOR + b"K\x00K\x05\x85K\x01\x85\x89NtR",
+    "numbers before its storage": TENSOR + b"J\xff\xff\xff\xffK\x01\x85K\x01\x85\x89NtR",
+    "a tensor without end": TENSOR + b"K\x00J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86K\x00K\x00\x86\x89NtR",
+    "a storage larger than the file": TENSOR.replace(b"K\x04tQ", b"J\xff\xff\xff\x7ftQ")
+    + b"K\x00K\x04\x85K\x01\x85\x89NtR",
+    "a class that can be called": b"ctorch\ndevice\nX\x03\0\0\0cpu\x85R",
+}
+
+
+def test_nothing_but_plain_tensors_and_numbers_comes_out_of_a_file(tmp_path):
+    """In a process of its own, with little memory: no file may take either away."""
+    for number, body in enumerate(HOSTILE.values()):
+        (tmp_path / f"evil{number}.pt").write_bytes(pickled(body))
+    script = f"""
+import resource
+from utils.checkpoint import read_checkpoint
+from utils.errors import InputError
+resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
+for number in range({len(HOSTILE)}):
+    try:
+        read_checkpoint(f"{tmp_path}/evil{{number}}.pt")
+    except InputError as error:
+        print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    lines = run.stdout.splitlines()
+    assert run.returncode == 0 and len(lines) == len(HOSTILE), run.stderr + run.stdout
+    for number, line in enumerate(lines):
+        assert f"evil{number}.pt: cannot be read (" in line and "safe_globals" not in line
+
+
+def test_a_part_of_a_storage_is_read(tmp_path):
+    weights = {"a": torch.arange(12.0).view(3, 4)[1:, ::2], "b": torch.zeros(0), "c": torch.ones((), dtype=torch.int64)}
+    for name, old in (("new.pt", True), ("old.pt", False)):
+        torch.save({"weights": weights, "loss": np.float64(0.5)}, tmp_path / name, _use_new_zipfile_serialization=old)
+        content = read_tensor_file(tmp_path / name)
+        assert content["loss"] == 0.5 and content["weights"].keys() == weights.keys()
+        assert all(torch.equal(content["weights"][key], tensor) for key, tensor in weights.items())
+
+
+def test_a_model_of_any_size_takes_no_memory(tmp_path, tiny_digitizer):
+    path = tmp_path / "wide.pt"
+    write_checkpoint(path, {**to_dict(TINY), "normal_widths": [4000] * 4}, tiny_digitizer.state_dict())
+    with pytest.raises(InputError, match="wide.pt: tensor .* has shape"):
+        load_digitizer(path)
+    write_checkpoint(path, {**to_dict(TINY), "normal_widths": [-4] * 4}, tiny_digitizer.state_dict())
+    with pytest.raises(InputError, match="wide.pt: model: model: widths"):
+        load_digitizer(path)
+
+
+def test_weights_that_come_with_the_project_have_a_checksum(tmp_path, ours):
+    published = Path(__file__).parents[1] / "checkpoints"
+    assert checksum_problem(published / "small.pt", "") is None and "small.pt" in (published / "SHA256SUMS").read_text()
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  tiny.pt\n")
+    with pytest.raises(InputError, match=r"tiny.pt: \d+ bytes with sha256 .*, expected 0{12}.*git checkout .*tiny.pt"):
+        load_digitizer(ours)
+    renew_checksum(ours)
+    load_digitizer(ours)
 
 
 def change(weights, how):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from utils.errors import InputError
+from utils.checksums import checksum_problem
+from utils.errors import InputError, shown
 from utils.files import atomic_path
 from utils.official_names import layer_names
+from utils.tensor_file import read_tensor_file
 
 FORMAT = "2k2k-pytorch/1"
 OFFICIAL_MODEL = {
@@ -24,8 +26,6 @@ OFFICIAL_MODEL = {
 }
 """The authors' files carry no config: this is the only model they can hold."""
 EXPECTED = "a checkpoint of this project, or the authors' .pth.tar with 'model_state_dict'"
-# Plain numbers of numpy, which training scripts of the authors' age leave beside the weights.
-HARMLESS = [np.dtype, np.ndarray, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in "fdilqbB?")]
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,38 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         raise InputError(f"{path}: holds {type(content).__name__}, expected {EXPECTED}")
     if content.get("format") == FORMAT:
         extra = {key: value for key, value in content.items() if key not in ("format", "model", "weights")}
-        try:
-            return Checkpoint(content["model"], content["weights"], extra)
-        except KeyError as error:
-            raise InputError(f"{path}: key {error} is missing, expected {EXPECTED}") from error
+        if not isinstance(content.get("model"), dict) or not _are_weights(content.get("weights")):
+            raise InputError(f"{path}: no model or no weights in it, expected {EXPECTED}")
+        return Checkpoint(content["model"], content["weights"], extra)
     if "format" in content:
-        raise InputError(f"{path}: format {content['format']!r}, expected {FORMAT!r}")
+        raise InputError(f"{path}: format {shown(content['format'])}, expected {FORMAT!r}")
     weights = content.get("model_state_dict", content)
-    if not isinstance(weights, Mapping) or not weights or not all(isinstance(v, Tensor) for v in weights.values()):
+    if not _are_weights(weights):
         keys = ", ".join(map(str, list(content)[:5])) or "nothing"
         raise InputError(f"{path}: holds {keys}, expected {EXPECTED}")
     return Checkpoint(dict(OFFICIAL_MODEL), from_official_names(weights, path), {})
 
 
+def _are_weights(weights: Any) -> bool:
+    """Whether it is a mapping from names to tensors, and not empty."""
+    return (
+        isinstance(weights, Mapping)
+        and bool(weights)
+        and all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items())
+    )
+
+
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected {EXPECTED}")
-    with torch.serialization.safe_globals(HARMLESS):
-        try:
-            try:
-                # Mapped, so that an optimiser state in the file costs no memory.
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            except RuntimeError:
-                return torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
-            reason = str(error).strip().split("\n")[0][:200]
-            raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
+    problem = checksum_problem(path, f"restore it (git checkout {path}), or give weights of your own another name")
+    if problem:
+        raise InputError(problem)
+    try:
+        return read_tensor_file(path)
+    except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
+        reason = f"{error}" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
+        raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
 
 
 def from_official_names(weights: Mapping[str, Tensor], path: Path | str) -> dict[str, Tensor]:

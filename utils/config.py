@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,68 @@ from typing import Any, TypeVar
 
 import yaml
 
-from utils.errors import InputError
+from utils.errors import InputError, shown
+from utils.files import read_text
 
 Config = TypeVar("Config")
+
+
+MOST_VALUES, DEEPEST = 10_000, 20
+"""Of a config once every alias is written out: a few hundred bytes of aliases within aliases mean billions."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without dates, which no config has: 2001-13-45 is a word."""
+
+    yaml_implicit_resolvers = {
+        letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _load(text: str, where: str) -> Any:
+    """YAML as a tree of plain values.
+
+    Raises:
+        InputError: it is not YAML, holds itself or far too many values, or a number that Python does not read.
+    """
+    try:
+        # _Loader is a SafeLoader: it builds plain values only.
+        return _tree(yaml.load(text, _Loader), where)  # noqa: S506
+    except yaml.YAMLError as error:
+        raise InputError(f"{where}: cannot be read as YAML ({error})") from error
+    except InputError:
+        raise
+    except Exception as error:  # tags such as !!int and !!timestamp raise anything on words that are none
+        reason = (
+            "lists within lists without end" if isinstance(error, RecursionError) else "a value that its tag denies"
+        )
+        raise InputError(f"{where}: cannot be read as YAML ({reason})") from error
+
+
+def _tree(values: Any, where: str) -> Any:
+    """A copy in which no part comes twice."""
+    left = MOST_VALUES
+
+    def copy(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > DEEPEST:
+            raise InputError(f"{where}: more than {MOST_VALUES} values or {DEEPEST} levels, expected a config")
+        if isinstance(value, dict):
+            return {key: copy(item, depth + 1) for key, item in value.items()}
+        return [copy(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+    return copy(values, 0)
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
     Raises:
-        InputError: missing, not YAML or not a mapping.
+        InputError: missing, not YAML, not a mapping, or larger than a config can be.
     """
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected a YAML config") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
+    loaded = _load(read_text(path, "a YAML config"), str(path))
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: holds {type(loaded).__name__}, expected a mapping of keys")
     return loaded
@@ -39,7 +85,7 @@ def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, An
     Raises:
         InputError: an assignment without '=', or a path through something that is not a mapping.
     """
-    values = _copy(values)
+    values = _tree(values, "config")
     for assignment in assignments:
         path, separator, text = assignment.partition("=")
         if not separator:
@@ -50,15 +96,12 @@ def override(values: dict[str, Any], assignments: Sequence[str]) -> dict[str, An
             place = place.setdefault(folder, {})
             if not isinstance(place, dict):
                 raise InputError(f"--set {assignment}: {folder} is a value, expected a group of keys")
-        try:
-            place[leaf] = _yaml_value(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {assignment}: the value cannot be read as YAML ({error})") from error
+        place[leaf] = _yaml_value(text, f"--set {assignment}")
     return values
 
 
-def _yaml_value(text: str) -> Any:
-    value = yaml.safe_load(text)
+def _yaml_value(text: str, where: str) -> Any:
+    value = _load(text, where)
     if isinstance(value, str):
         # YAML 1.1 reads 1e-4 as a word.
         try:
@@ -66,10 +109,6 @@ def _yaml_value(text: str) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _copy(values: Any) -> Any:
-    return {key: _copy(value) for key, value in values.items()} if isinstance(values, dict) else values
 
 
 def build_config(cls: type[Config], values: Mapping[str, Any], where: str) -> Config:
@@ -82,12 +121,12 @@ def build_config(cls: type[Config], values: Mapping[str, Any], where: str) -> Co
         InputError: an unknown key, a missing key, a value of another type, or one that the dataclass refuses.
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{where}: {values!r}, expected a group of keys")
+        raise InputError(f"{where}: {shown(values)}, expected a group of keys")
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for key in values:
         if key not in fields:
-            raise InputError(f"{where}: unknown key '{key}', expected one of {', '.join(fields)}")
+            raise InputError(f"{where}: unknown key {shown(key)}, expected one of {', '.join(fields)}")
     arguments = {}
     for name, field in fields.items():
         if name in values:
@@ -110,22 +149,22 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _convert(next(a for a in arguments if a is not type(None)), value, where)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"{where} is {value!r}, expected a list")
+            raise InputError(f"{where} is {shown(value)}, expected a list")
         return tuple(_convert(arguments[0], item, where) for item in value)
     if origin is typing.Literal:
         if value not in arguments:
-            raise InputError(f"{where} is {value!r}, expected one of {', '.join(map(repr, arguments))}")
+            raise InputError(f"{where} is {shown(value)}, expected one of {', '.join(map(repr, arguments))}")
         return value
     if kind is float and isinstance(value, str):
         # YAML 1.1 reads 1e-4 as a word.
         try:
             return float(value)
         except ValueError:
-            raise InputError(f"{where} is {value!r}, expected a number") from None
+            raise InputError(f"{where} is {shown(value)}, expected a number") from None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 1 << 64 else math.copysign(math.inf, value)
     if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
-        raise InputError(f"{where} is {value!r}, expected {kind.__name__}")
+        raise InputError(f"{where} is {shown(value)}, expected {kind.__name__}")
     return value
 
 

@@ -6,6 +6,7 @@ import errno
 import functools
 import os
 import re
+import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,6 +38,13 @@ def one_line(text: str) -> str:
     if len(line) > HEAD + TAIL:
         line = f"{line[:HEAD]} ... {line[-TAIL:]}"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def shown(value: object) -> str:
+    """A value for a message: its repr, of which a long or deep one shows its beginning."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 80
+    return short.repr(value)
 
 
 class InputError(Exception):

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from utils.checkpoint import read_checkpoint, write_checkpoint
-from utils.errors import InputError
+from utils.checksums import renew_checksum
+from utils.errors import InputError, ends_in_one_line
 
 SMALLEST_HALVED = 1024
 """Tensors with fewer numbers (biases, BatchNorm statistics) stay in float32: they weigh nothing and some are large."""
@@ -26,6 +28,7 @@ def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="checkpoint of train.py")
@@ -42,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {args.source}: a weight does not fit float16, expected trained weights", file=sys.stderr)
         return 1
     write_checkpoint(args.target, checkpoint.model, weights, **provenance)
+    renew_checksum(Path(args.target))
     return 0
 
 

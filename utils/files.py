@@ -80,6 +80,21 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def check_name(name: str, where: str) -> None:
+    """Look at a name that becomes a part of file names, so that none leads out of its folder.
+
+    Args:
+        where: the file that the name comes from, for the message.
+
+    Raises:
+        InputError: it is empty or hidden, a path, has control characters, or is not UTF-8.
+    """
+    if not name or name.startswith(".") or any(letter in name for letter in "/\\") or not name.isprintable():
+        raise InputError(
+            f"{where}: the name {name!r}, expected a plain file name in UTF-8: no path, no control character"
+        )
+
+
 def write_bytes(path: Path | str, content: bytes | memoryview) -> None:
     """Write a file atomically. Python writes it: libraries have been seen to report success on a full disk.
 

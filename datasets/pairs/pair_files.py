@@ -17,7 +17,17 @@ import numpy as np
 
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
-from utils.files import PNG_END, PNG_SIGNATURE, read_depth_png, read_photo, write_bytes, write_png, write_text
+from utils.files import (
+    PNG_END,
+    PNG_SIGNATURE,
+    check_name,
+    read_depth_png,
+    read_photo,
+    read_text,
+    write_bytes,
+    write_png,
+    write_text,
+)
 
 FOLDER = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 SHARE = {"test": 0.1, "val": 0.1}
@@ -31,6 +41,11 @@ class Pair:
     set_name: str
     subject: str
     yaw: float  # [deg] the person is turned about Y
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a name that would lead out of the data folder."""
+        for name in (self.set_name, self.subject):
+            check_name(name, "training pair")
 
     @property
     def folder(self) -> str:
@@ -250,10 +265,7 @@ def read_list(path: Path) -> list[Pair]:
     Raises:
         InputError: the file is missing, empty, or a line does not name a pair.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}), expected a list of pairs") from error
+    lines = read_text(path, "a list of pairs").splitlines()
     try:
         pairs = [Pair.from_list_line(line) for line in lines if line.strip()]
     except InputError as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from geometry.keypoints import INDEX, IncompletePersonError, Keypoints, repair
 from utils.errors import InputError
-from utils.files import read_photo
+from utils.files import check_name, read_photo
 
 
 class NoPersonError(InputError):
@@ -48,9 +48,11 @@ class Photo:
         """Read a photo file.
 
         Raises:
-            InputError: the file is not a readable image.
+            InputError: the file is not a readable image, or its name cannot be that of results.
         """
-        return cls(Path(path), *read_photo(path))
+        path = Path(path)
+        check_name(path.stem, str(path))  # results are called after it
+        return cls(path, *read_photo(path))
 
     @classmethod
     def of_pixels(cls, pixels: np.ndarray, name: str) -> Photo:

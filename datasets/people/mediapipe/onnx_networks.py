@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from datasets.people.onnx_runtime import import_onnxruntime
 from datasets.people.person import ModelUnavailableError
+from utils.checksums import checksum_problem
 
 FOLDER = Path(__file__).resolve().parents[3] / "checkpoints" / "mediapipe"
 INPUT_SIDE = {
@@ -84,16 +84,8 @@ class Networks:
             ModelUnavailableError: a file is missing, or its content is another one.
         """
         hint = "restore it from the repository (git checkout checkpoints/mediapipe)"
-        try:
-            lines = (self.folder / "SHA256SUMS").read_text().splitlines()
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelUnavailableError(f"{error.filename}: {error.strerror}: {hint}") from error
-        expected = {file: digest for digest, file in (line.split() for line in lines if line.strip())}
-        found = hashlib.sha256(content).hexdigest()
-        if expected.get(path.name) != found:
-            raise ModelUnavailableError(
-                f"{path}: {len(content)} bytes with sha256 {found[:12]}...,"
-                f" expected {expected.get(path.name, 'no such file')[:12]}...: {hint}"
-            )
+        problem = checksum_problem(path, hint) if path.is_file() else f"{path}: no such file: {hint}"
+        if problem:
+            raise ModelUnavailableError(problem)
+        content = path.read_bytes()
         return content
