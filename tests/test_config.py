@@ -1,6 +1,7 @@
 """YAML into dataclasses: what is accepted, and that everything else is named."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import pytest
@@ -80,3 +81,37 @@ def test_files_that_are_no_config_are_named(tmp_path, text):
 def test_a_missing_config_is_named(tmp_path):
     with pytest.raises(InputError, match="none.yaml: no such file"):
         read_yaml(tmp_path / "none.yaml")
+
+
+ALIASES = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (ALIASES, "more than 10000 values"),
+        ("a: &a [*a]", "more than 10000 values or 20 levels"),
+        ("a: " + "[" * 3000, "lists within lists without end"),
+        (f"a: {'9' * 5000}", "a value that its tag denies"),
+        ("a: !!timestamp soon", "a value that its tag denies"),
+        ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+    ],
+)
+def test_yaml_beyond_all_bounds_is_named(tmp_path, text, what):
+    (tmp_path / "bomb.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"bomb.yaml: .*{what}"):
+        read_yaml(tmp_path / "bomb.yaml")
+
+
+def test_dates_are_words_and_long_values_are_cut():
+    changed = override(GOOD, ["optim.lr=2001-13-45"])
+    with pytest.raises(InputError, match="lr is '2001-13-45', expected a number"):
+        build_config(Run, changed, "x.yaml")
+    with pytest.raises(InputError, match="--set optim.lr=999.*a value that its tag denies"):
+        override(GOOD, [f"optim.lr={'9' * 5000}"])
+    with pytest.raises(InputError, match="widths is '9999.*9999', expected a list") as caught:
+        build_config(Run, {**GOOD, "widths": "9" * 100_000}, "x.yaml")
+    assert len(str(caught.value)) < 200
+    assert build_config(Run, {**GOOD, "limit": 10**400}, "x.yaml").limit == float("inf")

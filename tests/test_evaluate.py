@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from datasets.pairs.pair_files import Pair
 from evaluate import main
 from evaluation.measured_mesh import read_mesh
 from evaluation.pairing import read_split
@@ -258,3 +259,13 @@ def test_splits_are_read_and_checked(tmp_path):
 def test_splits_that_ship(name, people, views):
     split = read_split(Path(__file__).parents[1] / "configs" / "splits" / f"{name}.txt")
     assert len(split) == people and {len(one.yaws) for one in split} == {views}
+
+
+@pytest.mark.parametrize("subject", ["../precious", "/tmp/precious", ".", "..", "a\\b", "a/b", "a\x1b[31m"])
+def test_a_split_names_no_file_outside_of_the_folders(tmp_path, subject):
+    """Turntables of those who are measured are deleted first: a path would delete a foreign picture."""
+    (tmp_path / "split.txt").write_text(f"0501\n{subject}\n")
+    with pytest.raises(InputError, match="split.txt: line 2: the name .*expected a plain file name"):
+        read_split(tmp_path / "split.txt")
+    with pytest.raises(InputError, match="expected a plain file name"):
+        Pair("RP", subject, 0.0)

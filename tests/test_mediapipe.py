@@ -54,10 +54,10 @@ def test_every_network_gives_its_stored_outputs():
 
 def test_a_changed_missing_or_unlisted_network_is_refused(tmp_path):
     name = "hand_recrop"
-    with pytest.raises(ModelUnavailableError, match="SHA256SUMS: No such file.*git checkout"):
+    with pytest.raises(ModelUnavailableError, match="SHA256SUMS: no such file.*git checkout"):
         Networks(folder=tmp_path).run(name, picture(256))
     shutil.copy(bundled.FOLDER / "SHA256SUMS", tmp_path)
-    with pytest.raises(ModelUnavailableError, match="hand_recrop.onnx: No such file"):
+    with pytest.raises(ModelUnavailableError, match="hand_recrop.onnx: no such file"):
         Networks(folder=tmp_path).run(name, picture(256))
     content = (bundled.FOLDER / f"{name}.onnx").read_bytes()
     (tmp_path / f"{name}.onnx").write_bytes(content[:-1])

@@ -15,23 +15,26 @@ def _sums(folder: Path) -> dict[str, str]:
     return {words[1]: words[0] for line in text.splitlines() if len(words := line.split()) == 2}
 
 
-def checksum_problem(path: Path, restore: str) -> str | None:
-    """What is wrong with a file whose folder holds its checksum; None when it is right, or has none there.
+def checksum_problem(path: Path, restore: str, required: bool = False) -> str | None:
+    """What is wrong with a file whose folder holds its checksum; None when it is right.
 
     Args:
         restore: what the user should do.
+        required: whether a file without a checksum is wrong.
     """
+    if required and not (path.parent / SUMS).is_file():
+        return f"{path.parent / SUMS}: no such file: {restore}"
     expected = _sums(path.parent).get(path.name)
-    if expected is None:
+    if expected is None and not required:
         return None
+    if not path.is_file():
+        return f"{path}: no such file: {restore}"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found == expected:
         return None
-    return (
-        f"{path}: {path.stat().st_size} bytes with sha256 {found[:12]}..., expected {expected[:12]}... as in {SUMS}: "
-        f"{restore}"
-    )
+    wanted = f"{expected[:12]}... as in {SUMS}" if expected else f"a file that {SUMS} lists"
+    return f"{path}: {path.stat().st_size} bytes with sha256 {found[:12]}..., expected {wanted}: {restore}"
 
 
 def renew_checksum(path: Path) -> None:

@@ -162,7 +162,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         except ValueError:
             raise InputError(f"{where} is {shown(value)}, expected a number") from None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value) if abs(value) < 1 << 64 else math.copysign(math.inf, value)
+        return float(value) if abs(value) < 1 << 64 else math.inf if value > 0 else -math.inf
     if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
         raise InputError(f"{where} is {shown(value)}, expected {kind.__name__}")
     return value

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from utils.errors import InputError
+from utils.files import check_name
 
 HINT = "expected a video that OpenCV can decode, such as H.264 in mp4 or mov"
 
@@ -22,6 +23,7 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_name(path.name, str(path))  # OpenCV ends the process on a name that is not UTF-8
         self._capture = self._open()
         self._next = 0
         # Headers have been seen to say too much, so every frame is tried.

@@ -84,8 +84,7 @@ class Networks:
             ModelUnavailableError: a file is missing, or its content is another one.
         """
         hint = "restore it from the repository (git checkout checkpoints/mediapipe)"
-        problem = checksum_problem(path, hint) if path.is_file() else f"{path}: no such file: {hint}"
+        problem = checksum_problem(path, hint, required=True)
         if problem:
             raise ModelUnavailableError(problem)
-        content = path.read_bytes()
-        return content
+        return path.read_bytes()
