@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.pairs.pair_files import write_lists
+from datasets.pairs.pair_files import lists_are_current, write_lists
 from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
 from datasets.scan_sets import open_source
 from utils.batch import run_batch
-from utils.distributed import share, world_size
+from utils.distributed import shard, world_size
 from utils.errors import InputError, ends_in_one_line
 from utils.files import locked
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check(args)
         source = open_source(args.data_path, args.data_name, args.res, args.count, args.seed, args.smpl_model_path)
-        names = share(source.names())
+        names = shard(source.names())
     except InputError as error:
         print(f"render.py: {error}", file=sys.stderr)
         return 2
@@ -75,10 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     cv2.setNumThreads(threads)
     report = run_batch(names, render, render.is_done, title=f"render {source.set_name}", jobs=args.jobs)
-    with locked(args.data_path / "list"):
-        listed = write_lists(args.data_path, source.set_name)
     report.print_summary("rendered")
-    print(f"{listed} pairs in {args.data_path}/list/{source.set_name}_all.txt, split by subject beside it")
+    if report.done or not lists_are_current(args.data_path, source.set_name):
+        with locked(args.data_path / "list"):
+            listed = write_lists(args.data_path, source.set_name)
+        print(f"{listed} pairs in {args.data_path}/list/{source.set_name}_all.txt, split by subject beside it")
     return report.exit_code
 
 

@@ -22,7 +22,7 @@ from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, positive
 from utils.device import PRECISIONS
-from utils.distributed import rank, share
+from utils.distributed import rank, shard
 from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import ResultFolder
 
@@ -39,7 +39,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--load_ckpt", default=SHIPPED_CHECKPOINT, help="checkpoint of this project, or the authors' .pth.tar"
     )
     model.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:n or mps")
-    model.add_argument("--precision", default="fp32", choices=PRECISIONS, help="of the part networks")
+    model.add_argument(
+        "--precision", default="fp32", choices=PRECISIONS, help="of the part networks; tf32: of all, on a GPU"
+    )
     model.add_argument(
         "--agreement",
         default="auto",
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def is_done(name: str) -> bool:
         return folder.sheet(name).exists() and not args.overwrite
 
-    report = run_batch(share(list(listed.photos)), work, is_done, "digitize")
+    report = run_batch(shard(list(listed.photos)), work, is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
     return report.exit_code
 

@@ -12,10 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.guards import TrainingFailed
-from training.loop import Trainer
+from training.failure import TrainingFailed
+from training.loop import train
+from training.run import Run
 from training.settings import Settings
 from utils.config import build_config, override, read_yaml
+from utils.device import PRECISIONS
+from utils.distributed import is_main
 from utils.errors import InputError, ends_in_one_line
 
 
@@ -25,6 +28,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--phase", type=int, choices=(1, 2), required=True)
     parser.add_argument("--config", type=Path, default=Path("configs/paper.yaml"))
     parser.add_argument("--batch_size", type=int, help="per process; the config's when left out")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of convolutions; the config's when left out; tf32 is fp32 on a CPU"
+    )
     parser.add_argument("--load_ckpt", type=Path, help="weights to start from; phase 2 needs those of phase 1")
     parser.add_argument("--save_path", type=Path, help="folder of the run (checkpoints/{config}_phase{phase})")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --save_path, if there is one")
@@ -43,6 +49,8 @@ def read_settings(args: argparse.Namespace) -> Settings:
     changes = list(args.set)
     if args.batch_size is not None:
         changes.append(f"phase{args.phase}.batch_size={args.batch_size}")
+    if args.precision is not None:
+        changes.append(f"phase{args.phase}.precision={args.precision}")
     return build_config(Settings, override(read_yaml(args.config), changes), str(args.config))
 
 
@@ -52,14 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     folder = args.save_path or Path("checkpoints") / f"{args.config.stem}_phase{args.phase}"
     try:
-        trainer = Trainer(read_settings(args), args.phase, args.data_path, folder, args.load_ckpt, args.resume)
-        code = trainer.run()
+        run = Run(read_settings(args), args.phase, args.data_path, folder, args.load_ckpt, args.resume)
+        ended = train(run)
     except (InputError, TrainingFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    state = "finished" if code == 0 else "stopped, --resume goes on"
-    print(f"{folder}: {state} at step {trainer.progress.step}")
-    return code
+    if is_main():
+        print(f"{folder}: {'finished' if ended.is_finished else 'stopped, --resume goes on'} at step {ended.step}")
+    return 0 if ended.is_finished else 128 + (ended.signal or 0)
 
 
 if __name__ == "__main__":

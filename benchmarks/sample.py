@@ -18,4 +18,4 @@ def poses() -> PartPoses:
     photo = Photo.read(PHOTO)
     keypoints = OpenPoseFile().keypoints(photo).keypoints
     canvas = SquareCanvas(*photo.rgb.shape[:2], CANVAS)
-    return pose_parts(canvas_coordinates(keypoints.moved(canvas.points), CANVAS))
+    return pose_parts(canvas_coordinates(keypoints.moved(canvas.points).xy, CANVAS))

@@ -7,6 +7,7 @@ reconstructed from (geometry.side_gap) are both read off that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from geometry.camera import CENTRE, Camera
 from geometry.depth import FRONT_BACKGROUND, distance_from_network
 from geometry.window import Window
 
+Map = TypeVar("Map", bound=Any)
+"""An array or a tensor."""
 LEGACY_SCALE = 1.0367394
 """The authors' outputs divide points by it; it does not belong to the camera of their renderings (METHOD.md 11)."""
 BACK_CUT_AT_2048 = 3
@@ -76,6 +79,18 @@ def scaled_count(count_at_2048: int, size: int) -> int:
     return max(1, round(count_at_2048 * size / 2048))
 
 
+def body_pixels(front: Map, back: Map) -> Map:
+    """Which pixels of the two maps are body, by their depths alone: front <= back, and neither is background.
+
+    Args:
+        front, back: (...) network depth, arrays or tensors; background is front 6 or anything 0; NaN is no body.
+
+    Returns:
+        (...) bool.
+    """
+    return (front > 0) & (front <= back) & (back < FRONT_BACKGROUND)
+
+
 def silhouettes(front: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels of the two maps are body: front <= back, and for the back also 3 px inside that (METHOD.md 9.1).
 
@@ -87,7 +102,7 @@ def silhouettes(front: np.ndarray, back: np.ndarray) -> tuple[np.ndarray, np.nda
     Returns:
         (R, R) bool for the front, (R, R) bool for the back.
     """
-    body = (front > 0) & (front <= back) & (back < FRONT_BACKGROUND)
+    body = body_pixels(front, back)
     cut = scaled_count(BACK_CUT_AT_2048, len(front))
     inner = cv2.erode(body.view(np.uint8), np.ones((3, 3), np.uint8), iterations=cut)
     return body, inner.astype(bool)

@@ -19,7 +19,7 @@ from inference.subject import Subject
 from models.build import load_digitizer
 from models.digitizer import Agreement, Conventions, Digitizer, Poses
 from models.fast import accelerate
-from utils.device import PRECISIONS, pick_device
+from utils.device import PRECISIONS, pick_device, set_precision
 
 SHIPPED_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
 """The model that comes with this project."""
@@ -52,7 +52,7 @@ class PhotoDigitizer:
         Args:
             checkpoint: of this project, or the authors' .pth.tar.
             device: see utils.device.pick_device.
-            precision: of the part networks: fp32, bf16 or fp16; the others stay in fp32.
+            precision: fp32; tf32, of all networks on a GPU; bf16 or fp16, of the part networks, the others in fp32.
             agreement: which depth is made to agree with the fused normals; "auto": what the checkpoint says.
             sources: of joints and masks; when None, files beside the photo and else the bundled detector
                 (datasets.people.person_sources makes others).
@@ -61,8 +61,7 @@ class PhotoDigitizer:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
         """
         chosen = pick_device(device)
-        if precision == "fp32":
-            torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32 on a GPU too
+        set_precision(precision)
         model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)
         conventions = model.conventions if agreement == "auto" else replace(model.conventions, agreement=agreement)
         return cls(model, chosen, conventions, sources or person_sources())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import torch
 from pytorch_msssim import ssim
@@ -27,6 +28,11 @@ class LossWeights:
     consistency: float = 0.15  # smooth L1 of the normals of the predicted depth, coarse and refined
     refined_normals: float = 0.0  # L1 of the normals of the refined depth
     mask: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not 0 <= getattr(self, field.name) < math.inf:
+                raise ValueError(f"loss.{field.name} is {getattr(self, field.name)}, expected 0 or more")
 
 
 def normal_loss(predicted: Tensor, target: Tensor, weights: LossWeights, crops: int = 1) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -63,6 +66,9 @@ class RefinerStep(nn.Module):
         return self.head(self.merge(torch.cat([self.up(depth), self.normals(normals)], dim=1)))
 
 
+StepRunner = Callable[[RefinerStep, Tensor, Tensor], Tensor]
+
+
 class DepthRefiner(nn.Module):
     """Coarse depth to full resolution.
 
@@ -81,22 +87,27 @@ class DepthRefiner(nn.Module):
         inputs, outputs = (2, 2 * width, 2 * width), (2 * width, 2 * width, DEPTH_CHANNELS)
         self.steps = nn.ModuleList(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
         initialise(self)
-        self.steps[-1].head.start_at(DEPTH_START)
+        cast(RefinerStep, self.steps[-1]).head.start_at(DEPTH_START)
         if residual:
             self.start_at_lifted()
 
     def start_at_lifted(self) -> None:
         """Let both depths start as the lifted coarse ones."""
-        head = self.steps[-1].head
+        head = cast(RefinerStep, self.steps[-1]).head
         with torch.no_grad():
             head.weight[:DEPTH_SIDES] = 0
             head.bias[:DEPTH_SIDES] = 0
 
-    def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
+    def forward(
+        self, coarse: Tensor, normals: Tensor, window: Window | None = None, run_step: StepRunner = nn.Module.__call__
+    ) -> Tensor:
         """Refine the window, or the whole canvas when it is None.
 
         With BatchNorm in eval mode a window gives the same values as the whole; in train mode its statistics are those
         of the window and its receptive field.
+
+        Args:
+            run_step: how a step gets from depth features and normals to the next; training.recompute has another way.
         """
         size = normals.shape[-1]
         window = window or Window.full(size)
@@ -106,7 +117,7 @@ class DepthRefiner(nn.Module):
         x = coarse[(..., *below.slices)]
         normals = normals[(..., *outer.slices)]
         for index, step in enumerate(self.steps):
-            x = step(x, normals_at_step(normals, index))
+            x = run_step(cast(RefinerStep, step), x, normals_at_step(normals, index))
             if index < STEPS - 1:
                 x = F.relu(x)
         x = x[(..., *inner.slices)]

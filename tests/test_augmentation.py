@@ -12,7 +12,8 @@ from datasets.pairs.augmentation import (
     thinned,
     view_of,
 )
-from datasets.pairs.training_pairs import TrainingPairs, read_lists, usable_pairs
+from datasets.pairs.pair_check import usable_pairs
+from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from geometry.camera import Camera
 from geometry.coarse_grid import coarse_pixels
 from geometry.depth import distance_from_network

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.batch import run_batch
-from utils.distributed import share
+from utils.distributed import shard
 from utils.errors import InputError
 
 
@@ -64,5 +64,5 @@ def test_ranks_share_all_items_once(monkeypatch):
     for rank in range(3):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", "3")
-        seen += share(items)
+        seen += shard(items)
     assert sorted(seen) == items

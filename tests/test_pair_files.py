@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from datasets.pairs.pair_files import (
     find_pairs,
     is_complete,
     joints_of,
+    lists_are_current,
     read_joints,
     read_list,
     read_pair,
@@ -121,6 +123,20 @@ def test_lists_hold_complete_pairs_only(tmp_path: Path):
         {pair.subject for pair in read_list(tmp_path / f"list/RP_{share}.txt")} for share in ("train", "val", "test")
     ]
     assert set.union(*shares) == {f"rp_{k}" for k in range(4)} and sum(map(len, shares)) == 4
+
+
+def test_lists_are_current_until_a_file_comes_or_goes(tmp_path: Path):
+    pairs = [Pair("RP", f"rp_{k}", 0) for k in range(4)]
+    for pair in pairs:
+        write_pair(tmp_path, pair)
+    assert not lists_are_current(tmp_path, "RP")
+    write_lists(tmp_path, "RP")
+    assert lists_are_current(tmp_path, "RP") and not lists_are_current(tmp_path, "THuman2")
+    time.sleep(0.02)
+    write_pair(tmp_path, Pair("RP_0_y_5_x_more", "a", 0))
+    assert lists_are_current(tmp_path, "RP")
+    (tmp_path / pairs[0].joints).unlink()
+    assert not lists_are_current(tmp_path, "RP")
 
 
 def test_split_is_by_name_and_stays_when_subjects_come():

@@ -20,9 +20,10 @@ from models.build import build_digitizer
 from models.digitizer import DepthMaps, Digitizer
 from tests import balls_people
 from tests.conftest import TINY
-from training.guards import DeadNormalsGuard, NonFiniteGuard, TrainingFailed, refuse_dead_normals
-from training.order import BatchOrder
+from training.failure import TrainingFailed
+from training.guards import DeadNormalsGuard, NonFiniteGuard, refuse_dead_normals
 from training.recompute import refine_recomputed
+from training.sampler import ResumableBatchSampler
 from training.steps import FirstPhase, SecondPhase, poses_of, truth_of
 
 WEIGHTS = LossWeights()
@@ -255,7 +256,7 @@ def test_normals_that_are_black_but_for_a_few_pixels_are_named():
         refuse_dead_normals({"coarse_normals": black}, "after 300 steps")
 
 
-def test_ten_steps_running_that_are_not_finite_end_the_training():
+def test_ten_steps_in_a_row_that_are_not_finite_end_the_training():
     guard = NonFiniteGuard(limit=10)
     terms = {"normals/face": torch.tensor(float("nan")), "normals/arm": torch.tensor(1.0)}
     gradients = {"face.head.weight": torch.tensor([float("nan")]), "arm.head.weight": torch.tensor([0.0])}
@@ -270,22 +271,22 @@ def test_ten_steps_running_that_are_not_finite_end_the_training():
 
 
 def test_order_visits_everybody_once_per_epoch_and_goes_on_anywhere():
-    order = BatchOrder(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1)
+    order = ResumableBatchSampler(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1)
     batches = list(order)
     assert len(batches) == len(order) == 3 * order.steps_per_epoch * 2
     for epoch in range(3):
         seen = [position for batch in batches for e, position in batch if e == epoch]
         assert len(seen) == len(set(seen)) == 8
-    later = list(BatchOrder(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1, first_step=3))
+    later = list(ResumableBatchSampler(samples=11, batch_size=2, accumulate=2, epochs=3, seed=1, first_step=3))
     assert later == batches[6:]
 
 
 def test_ranks_share_the_batches_of_one_process(monkeypatch):
-    alone = list(BatchOrder(samples=16, batch_size=4, accumulate=1, epochs=2, seed=1))
+    alone = list(ResumableBatchSampler(samples=16, batch_size=4, accumulate=1, epochs=2, seed=1))
     shares = []
     monkeypatch.setenv("WORLD_SIZE", "2")
     for number in ("0", "1"):
         monkeypatch.setenv("RANK", number)
-        shares.append(list(BatchOrder(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
+        shares.append(list(ResumableBatchSampler(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
     assert [a + b for a, b in zip(*shares, strict=True)] == alone
     np.testing.assert_equal(len(alone), 8)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from training.failure import TrainingFailed
+from training.settings import RunSettings
+from training.steps import BatchResult
 
 BLACK_BELOW = 1e-3
 """Stored normals: a network whose mean is below this says nothing; a person on a hundredth of the pixels gives 5e-3."""
@@ -16,10 +20,6 @@ REMEDY = (
     "try another --set run.seed, a smaller learning_rate, clip_norm 1, or a larger batch_size, and look at the inputs "
     "in the panels"
 )
-
-
-class TrainingFailed(Exception):
-    """Training cannot go on; the message is one line: what happened, where, and what to try."""
 
 
 def refuse_dead_normals(normals: Mapping[str, Tensor], when: str) -> None:
@@ -57,16 +57,16 @@ class DeadNormalsGuard:
 
 
 class NonFiniteGuard:
-    """Counts steps that were skipped because a loss or gradient was not finite; too many running end the training."""
+    """Counts steps that were skipped because a loss or gradient was not finite; too many in a row end the training."""
 
     def __init__(self, limit: int, skipped: int = 0) -> None:
         self.limit = limit
         self.skipped = skipped
-        self.running = 0
+        self.consecutive = 0
 
     def passed(self) -> None:
         """A step went well."""
-        self.running = 0
+        self.consecutive = 0
 
     def failed(self, step: int, terms: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> None:
         """A step is skipped.
@@ -79,13 +79,48 @@ class NonFiniteGuard:
             TrainingFailed: it was the last one allowed.
         """
         self.skipped += 1
-        self.running += 1
-        if self.running < self.limit:
+        self.consecutive += 1
+        if self.consecutive < self.limit:
             return
         where = [f"loss {name}" for name, term in terms.items() if not torch.isfinite(term).all()]
         where += sorted(
             {f"gradient of {name.split('.')[0]}" for name, g in gradients.items() if not torch.isfinite(g).all()}
         )
         raise TrainingFailed(
-            f"{', '.join(where)}: not finite for {self.running} steps running, up to step {step}: {REMEDY}"
+            f"{', '.join(where)}: not finite for {self.consecutive} steps in a row, up to step {step}: {REMEDY}"
         )
+
+
+class Guards:
+    """All that ends a training which has gone wrong.
+
+    Args:
+        phase: 1 or 2.
+        skipped: steps that were skipped before the run was resumed.
+    """
+
+    def __init__(self, run: RunSettings, phase: int, skipped: int) -> None:
+        self.phase = phase
+        self.non_finite = NonFiniteGuard(run.non_finite_limit, skipped)
+        self.dead_normals = DeadNormalsGuard(run.dead_after)
+
+    def check(self, step: int, is_finite: bool, result: BatchResult, parameters: Mapping[str, nn.Parameter]) -> None:
+        """After `step` steps.
+
+        Args:
+            is_finite: whether the last one moved the weights.
+            result: its terms and normals.
+            parameters: trained parameters, with its gradients.
+
+        Raises:
+            TrainingFailed: training cannot go on.
+        """
+        if is_finite:
+            self.non_finite.passed()
+        else:
+            gradients = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+            self.non_finite.failed(step, result.terms, gradients)
+        if self.phase == 1:
+            self.dead_normals.check(step, result.normals)
+        elif step == 1:
+            refuse_dead_normals(result.normals, "in the checkpoint of phase 1")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from datasets.pairs.training_pairs import Sample
+from evaluation.map_errors import normal_angles
 from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS
 from losses.targets import both_normals
@@ -25,6 +24,27 @@ CAPTIONS = (
     "photo / mask", "coarse normals", "fused normals", "true normals", "error, red 60 deg",
     "depth", "true depth", "error, red 80 mm",
 )  # fmt: skip
+
+
+class Panels:
+    """Collects the rows of the first people of a validation.
+
+    Args:
+        limit: how many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.rows: list[np.ndarray] = []
+
+    def add(self, batch: Sample, prediction: Prediction) -> None:
+        """One more person, unless there are enough."""
+        if len(self.rows) < self.limit:
+            self.rows.append(row_of(batch, prediction))
+
+    def sheet(self) -> np.ndarray:
+        """All people: (H, W, 3) uint8 RGB."""
+        return np.vstack(self.rows)
 
 
 def row_of(batch: Sample, prediction: Prediction) -> np.ndarray:
@@ -57,19 +77,13 @@ def row_of(batch: Sample, prediction: Prediction) -> np.ndarray:
     return np.vstack(lines)
 
 
-def sheet_of(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """All people: (H, W, 3) uint8 RGB."""
-    return np.vstack(rows)
-
-
 def _rgb(image: Tensor) -> np.ndarray:
     return (image.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _angles(a: Tensor, b: Tensor) -> Tensor:
-    """(3, H, W) stored normals each -> (H, W) [deg]."""
-    a, b = (2 * n.float() - 1 for n in (a, b))
-    return torch.rad2deg(torch.atan2(torch.linalg.cross(a, b, dim=0).norm(dim=0), (a * b).sum(0)))
+    """(3, H, W) stored normals each -> (H, W) float64 [deg]."""
+    return torch.from_numpy(normal_angles(*(normals.float().permute(1, 2, 0).cpu().numpy() for normals in (a, b))))
 
 
 def _heat(error: Tensor, shown: float, present: Tensor) -> np.ndarray:

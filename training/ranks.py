@@ -1,118 +1,163 @@
-"""Several processes that train one model: torchrun starts them, this keeps them the same.
-
-Networks are sent backwards one after another, several times per step, so gradients are averaged once, after the last of
-them, instead of inside DistributedDataParallel's hooks; the result is the same.
-"""
+"""Several processes that train one model: torchrun starts them, this keeps them the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
+from training.failure import TrainingFailed
 from utils.device import pick_device
-from utils.distributed import world_size
+from utils.distributed import local_world_size, rank, world_size
+from utils.errors import InputError
 
 
-def start(device: str) -> torch.device:
-    """Join the other processes, if torchrun started several, and say on which device this one works.
+@contextmanager
+def joined(device: str, timeout_minutes: float) -> Iterator[torch.device]:
+    """Work together with the other processes, if several were started; leaves them when the block ends.
 
     Args:
         device: as utils.device.pick_device knows it.
+        timeout_minutes: how long a process waits for the others before it takes them for lost.
+
+    Yields:
+        On which device this process works.
 
     Raises:
-        InputError: there is no such device.
+        InputError: there is no such device, or the environment does not say where the processes meet.
+        TrainingFailed: the processes do not find each other.
     """
     place = pick_device(device)
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    if world_size() > 1:
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    return place
-
-
-def stop() -> None:
-    """Leave the other processes."""
-    if dist.is_initialized():
+    if world_size() == 1:
+        yield place
+        return
+    _divide_cores()
+    _meet("nccl" if place.type == "cuda" else "gloo", datetime.timedelta(minutes=timeout_minutes))
+    try:
+        yield place
+    finally:
         dist.destroy_process_group()
 
 
+def _divide_cores() -> None:
+    """Give each process of a machine its part of the cores: torchrun allows one thread each if nothing is set."""
+    is_unset = os.environ.get("OMP_NUM_THREADS", "1") == "1"
+    if local_world_size() > 1 and is_unset and hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local_world_size()))
+
+
+def _meet(backend: str, timeout: datetime.timedelta) -> None:
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise InputError(f"WORLD_SIZE is {world_size()} but {' and '.join(missing)} not set, expected torchrun")
+    try:
+        dist.init_process_group(backend, timeout=timeout)
+    except (RuntimeError, ValueError) as error:
+        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise TrainingFailed(
+            f"process {rank()} of {world_size()} does not find the others at {where} ({_first_line(error)}): is every "
+            "node started and the port open? with several network cards, GLOO_SOCKET_IFNAME or NCCL_SOCKET_IFNAME "
+            "names the one that leads to the others"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:160]
+
+
+@contextmanager
+def naming_lost_processes() -> Iterator[None]:
+    """Around an exchange: what the backend says of a process that is gone becomes a TrainingFailed of one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingFailed(
+            f"process {rank()} of {world_size()}: another process is gone or did not answer in time "
+            f"({_first_line(error)}): its own output says why; --resume goes on from the last checkpoint"
+        ) from error
+
+
+def all_gather(items: Sequence[str]) -> list[list[str]]:
+    """The items of all processes, by rank.
+
+    Raises:
+        TrainingFailed: another process is gone.
+    """
+    everyone: list[list[str]] = [list(items)]
+    if dist.is_initialized():
+        everyone = [[] for _ in range(world_size())]
+        with naming_lost_processes():
+            dist.all_gather_object(everyone, list(items))
+    return everyone
+
+
+def all_reduce(values: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, in place.
+
+    Raises:
+        TrainingFailed: another process is gone.
+    """
+    if dist.is_initialized():
+        with naming_lost_processes():
+            dist.all_reduce(values)
+    return values
+
+
 def average(tensors: Sequence[Tensor]) -> None:
-    """Replace floating-point tensors by their mean over all processes, in one exchange."""
-    if not dist.is_initialized():
+    """Replace small floating-point tensors by their mean over all processes, in one exchange.
+
+    Raises:
+        TrainingFailed: another process is gone.
+    """
+    if not (dist.is_initialized() and tensors):
         return
-    flat = torch.cat([tensor.detach().reshape(-1).float() for tensor in tensors])
-    dist.all_reduce(flat)
-    flat /= world_size()
+    flat = all_reduce(torch.cat([tensor.detach().reshape(-1).float() for tensor in tensors])) / world_size()
     for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(mean.view(tensor.shape))
 
 
-def gathered(items: Sequence[str]) -> list[str]:
-    """The items of all processes, in the order of their ranks."""
-    if not dist.is_initialized():
-        return list(items)
-    everyone: list[list[str]] = [[] for _ in range(world_size())]
-    dist.all_gather_object(everyone, list(items))
-    return [item for items_of_one in everyone for item in items_of_one]
+def any_of(wish: bool, device: torch.device) -> bool:
+    """Whether the wish of any process is true."""
+    return bool(all_reduce(torch.tensor([float(wish)], device=device)) > 0) if dist.is_initialized() else wish
 
 
-def summed(values: Tensor) -> Tensor:
-    """The sum of a tensor over all processes."""
-    if dist.is_initialized():
-        dist.all_reduce(values)
-    return values
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """All processes get past the block, or none of them: the first InputError of any is raised in all.
+
+    The block exchanges nothing itself.
+    """
+    problem: list[str] = []
+    try:
+        yield
+    except InputError as error:
+        if not dist.is_initialized():
+            raise
+        problem = [str(error)]
+    problems = [(number, lines[0]) for number, lines in enumerate(all_gather(problem)) if lines]
+    if problems:
+        number, line = problems[0]
+        raise InputError(line if len(problems) == world_size() else f"{line} (in process {number} of {world_size()})")
 
 
-def synchronise_batchnorm(model: nn.Module, device: torch.device) -> nn.Module:
-    """The same model with BatchNorm statistics over the batches of all processes."""
-    if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for name, child in model.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(model, name, _SyncBatchNormCPU.like(child))
-        else:
-            synchronise_batchnorm(child, device)
-    return model
+def require_same(facts: Mapping[str, object]) -> None:
+    """Before the first step: all processes must be about to do the same run.
 
-
-class _SumOverRanks(torch.autograd.Function):
-    """Sum over all processes; its gradient is summed over them too."""
-
-    @staticmethod
-    def forward(ctx, values: Tensor) -> Tensor:
-        return summed(values.clone())
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return summed(gradient.clone())
-
-
-class _SyncBatchNormCPU(nn.BatchNorm2d):
-    """BatchNorm over the batches of all processes on any device; PyTorch's own needs CUDA."""
-
-    @classmethod
-    def like(cls, norm: nn.BatchNorm2d) -> _SyncBatchNormCPU:
-        """With the parameters and the statistics of `norm`."""
-        new = cls(norm.num_features, norm.eps, norm.momentum)
-        new.load_state_dict(norm.state_dict())
-        return new
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and dist.is_initialized()):
-            return super().forward(x)
-        axes = (0, 2, 3)
-        sums = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])
-        sums = _SumOverRanks.apply(sums)
-        count = sums[-1].detach()
-        mean = (sums[:-1] / count)[:, None, None]
-        centred = x - mean
-        variance = _SumOverRanks.apply(centred.square().sum(axes)) / count
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean.flatten(), self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+    Raises:
+        InputError: in all of them; names the first fact that differs and what the processes say.
+    """
+    said = all_gather([str(value) for value in facts.values()])
+    for name, values in zip(facts, zip(*said, strict=True), strict=True):
+        if len(set(values)) > 1:
+            shown = ", ".join(f"{value} in process {values.index(value)}" for value in dict.fromkeys(values))
+            raise InputError(
+                f"{name} is not the same in all processes ({shown[:300]}): expected the same command, the same lists "
+                "and one shared run folder on every node"
+            )

@@ -1,44 +1,33 @@
 """The refiner's forward pass that keeps only what convolutions give, and computes the rest again (METHOD.md 10).
 
 At 2048 px a map of 64 channels is a gigabyte. Between two convolutions stand BatchNorm and ReLU, which are cheap: they
-are computed again on the way back, so that one map per convolution is held instead of three.
+are computed again in the backward pass, so that one map per convolution is held instead of three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.batch_norm import BatchNorm
 from models.blocks import ConvNormReLU
-from models.refiner import RECEPTIVE_MARGIN, STEPS, DepthRefiner, RefinerStep, add_lifted, normals_at_step
+from models.refiner import DepthRefiner, RefinerStep
 from models.upsampling import up_convolution
 
 
 def refine_recomputed(refiner: DepthRefiner, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
     """What `refiner(coarse, normals, window)` returns, with the same gradients and BatchNorm statistics."""
-    size = normals.shape[-1]
-    window = window or Window.full(size)
-    outer = window.grown(RECEPTIVE_MARGIN, size).aligned(COARSE_STRIDE)
-    below = outer.divided(COARSE_STRIDE)
-    x = coarse[(..., *below.slices)]
-    normals = normals[(..., *outer.slices)]
-    for index, step in enumerate(refiner.steps):
-        x = _step(step, x, normals_at_step(normals, index))
-        if index < STEPS - 1:
-            x = F.relu(x)
-    x = x[(..., *window.relative_to(outer).slices)]
-    return add_lifted(x, coarse, window) if refiner.residual else x
+    return refiner(coarse, normals, window, run_step=_step)
 
 
 def _step(step: RefinerStep, depth: Tensor, normals: Tensor) -> Tensor:
-    first, second = step.merge
+    first, second = (cast(ConvNormReLU, layer) for layer in step.merge)
     before = (up_convolution(step.up.conv, depth), step.normals.conv(normals))
     x = _segment([step.up, step.normals], first.conv, *before)
     x = _segment([first], second.conv, x)
@@ -46,7 +35,7 @@ def _step(step: RefinerStep, depth: Tensor, normals: Tensor) -> Tensor:
 
 
 def _segment(layers: list[ConvNormReLU], conv: nn.Conv2d, *before: Tensor) -> Tensor:
-    """conv(cat(ReLU(BN(x)) ...)), of which only the x are kept for the way back."""
+    """conv(cat(ReLU(BN(x)) ...)), of which only the x are kept for the backward pass."""
     return checkpoint(_Segment([layer.norm for layer in layers], conv), *before, use_reentrant=False)
 
 
@@ -68,6 +57,7 @@ class _Segment:
     def _normalise(self, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
         if not self.again or not norm.training:
             return norm(x)
+        assert norm.num_batches_tracked is not None
         # Momentum 0 leaves the running statistics as they are.
         momentum, norm.momentum = norm.momentum, 0.0
         y = norm(x)

@@ -29,6 +29,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 class Reports:
     """Writes the reports of one run. Lines after `step` are of a past that did not last, and are dropped.
 
+    When a `with` block of it ends well, the curves of the whole run are drawn.
+
     Args:
         folder: of the run.
         step: at which the run starts or goes on.
@@ -43,6 +45,15 @@ class Reports:
         kept = [line for line in read_metrics(folder) if line["step"] <= step]
         write_text(folder / METRICS, "".join(f"{json.dumps(line)}\n" for line in kept))
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def __enter__(self) -> Reports:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, stack: object) -> None:
+        if self.active:
+            self.board.close()
+            if kind is None:
+                draw_curves(self.folder)
 
     def add(self, kind: str, step: int, values: dict[str, float]) -> None:
         """One line.
@@ -64,12 +75,6 @@ class Reports:
         if self.active:
             write_png(self.folder / "panels" / f"epoch_{epoch:03d}.png", sheet)
             self.board.add_image("validation", sheet, step, dataformats="HWC")
-
-    def close(self) -> None:
-        """Draw the curves of the whole run."""
-        if self.active:
-            self.board.close()
-            draw_curves(self.folder)
 
 
 def _short(value: float) -> float | None:

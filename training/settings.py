@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from datasets.pairs.augmentation import AugmentationConfig
 from losses.terms import LossWeights
 from models.build import ModelConfig
+from utils.device import Precision
+
+
+def _refuse_below(settings: object, **least: float) -> None:
+    """Raises ValueError that names a field which is less than its limit, or not finite."""
+    for name, limit in least.items():
+        value = getattr(settings, name)
+        if not limit <= value < math.inf:
+            raise ValueError(f"{name} is {value}, expected {limit:g} or more")
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,9 @@ class DataSettings:
     workers: int = 2  # processes that read and augment; 0 works in the training process
     validation_samples: int = 200  # at most, evenly spread over the lists
 
+    def __post_init__(self) -> None:
+        _refuse_below(self, workers=0, validation_samples=1)
+
 
 @dataclass(frozen=True)
 class PhaseSettings:
@@ -29,16 +42,17 @@ class PhaseSettings:
     accumulate: int = 1  # batches per step of the optimiser
     learning_rate: float = 1e-4
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of convolutions; weights, heads and losses stay fp32
+    precision: Precision = "fp32"  # of convolutions; weights, losses and, but for tf32, heads stay fp32 (utils.device)
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
-    fixed_statistics: float = 0.0  # the last share of the run, in which BatchNorm takes its running statistics
+    fixed_statistics: float = 0.0  # the last fraction of the run, in which BatchNorm takes its running statistics
     networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.accumulate) < 1:
-            raise ValueError("epochs, batch_size and accumulate are expected to be at least 1")
+        _refuse_below(self, epochs=1, batch_size=1, accumulate=1, learning_rate=0, clip_norm=0)
+        if self.learning_rate == 0:
+            raise ValueError("learning_rate is 0, expected more")
         if not 0 <= self.fixed_statistics <= 1:
-            raise ValueError(f"fixed_statistics is {self.fixed_statistics}, expected a share of the run, 0 to 1")
+            raise ValueError(f"fixed_statistics is {self.fixed_statistics}, expected a fraction of the run, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -48,9 +62,13 @@ class ComputeSettings:
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
     channels_last: bool = False  # memory layout: faster convolutions
     compile: bool = False  # torch.compile for every network
-    recompute: bool = False  # phase 2: keep fewer activations, and compute them again on the way back
+    recompute: bool = False  # phase 2: keep fewer activations, and compute them again in the backward pass
     sync_batchnorm: bool = False  # statistics over the batches of all processes
+    timeout_minutes: float = 10.0  # that a process waits for the others before it takes them for lost
     refiner_window: Literal["canvas", "person"] = "canvas"  # "person" trains the refiner on the person's box only
+
+    def __post_init__(self) -> None:
+        _refuse_below(self, timeout_minutes=0.01)
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,10 @@ class RunSettings:
     save_minutes: float = 10.0  # between checkpoints within an epoch
     panels: int = 4  # people in each validation picture
     dead_after: int = 300  # steps after which a normal network must say more than a constant
-    non_finite_limit: int = 10  # steps running without a finite loss and gradient before training stops
+    non_finite_limit: int = 10  # steps in a row without a finite loss and gradient before training stops
+
+    def __post_init__(self) -> None:
+        _refuse_below(self, seed=0, log_steps=1, save_minutes=0, panels=0, dead_after=1, non_finite_limit=1)
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from datasets.pairs.pair_files import Pair
 from models.build import ModelConfig, load_weights
 from models.digitizer import Digitizer
+from models.refiner import DepthRefiner
 from models.widening import widened
+from training.run import LAST, Run
 from training.settings import Settings
-from utils.checkpoint import read_checkpoint, write_checkpoint
+from utils.checkpoint import Checkpoint
 from utils.config import build_config, to_dict
+from utils.distributed import world_size
 from utils.errors import InputError
 
-LAST, BEST = "last.pt", "best.pt"
+PER_STEP = "samples per step"
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Progress:
     """Numbers that a run carries from step to step.
 
     There is no state of a random generator among them: every draw is a pure function of the seed, the epoch and the
-    sample (training.order, datasets.pairs.training_pairs).
+    sample (training.sampler, datasets.pairs.training_pairs).
     """
 
     step: int = 0  # of the optimiser, done
@@ -41,73 +41,55 @@ def fingerprint(pairs: Sequence[Pair]) -> str:
     return hashlib.sha256("\n".join(pair.list_line for pair in pairs).encode()).hexdigest()[:16]
 
 
-def save_last(
-    path: Path,
-    settings: Settings,
-    model: Digitizer,
-    identity: dict[str, Any],
-    progress: Progress,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> None:
-    """Everything that continuing needs, atomically.
-
-    Args:
-        identity: what must not change between parts of a run: phase, data, steps per epoch.
-    """
-    training = {
-        "identity": identity,
-        "progress": to_dict(progress),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-        "settings": to_dict(settings),
+def identity_of(run: Run, pairs: Sequence[Pair], per_step: int) -> dict[str, Any]:
+    """What must not change between the parts of a run, nor differ between its processes."""
+    return {
+        "phase": run.phase,
+        "networks": run.options.networks,
+        "training data": fingerprint(pairs),
+        PER_STEP: per_step,
+        "seed": run.settings.run.seed,
     }
-    write_checkpoint(path, to_dict(settings.model), _weights(model), training=training)
 
 
-def save_best(path: Path, settings: Settings, model: Digitizer, identity: dict[str, Any], progress: Progress) -> None:
-    """The weights alone, and where they come from."""
-    trained = {"identity": identity, "progress": to_dict(progress), "settings": to_dict(settings)}
-    write_checkpoint(path, to_dict(settings.model), _weights(model), trained=trained)
-
-
-def resume(
-    path: Path,
-    model: Digitizer,
-    identity: dict[str, Any],
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> Progress:
-    """Put a run back where `save_last` left it.
+def training_state(checkpoint: Checkpoint, path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says about the run that it belongs to: progress, optimizer, scaler.
 
     Raises:
-        InputError: the file cannot be used, or belongs to another run.
+        InputError: the file holds weights alone, or belongs to another run.
     """
-    checkpoint = read_checkpoint(path)
     training = checkpoint.extra.get("training")
     if training is None:
         raise InputError(f"{path}: weights without the state of a training, expected a {LAST}")
     for name, value in identity.items():
-        if training["identity"].get(name) != value:
-            known = training["identity"].get(name)
-            raise InputError(f"{path}: its {name} is {known!r}, this run's is {value!r}: expected the same run")
-    load_weights(model, checkpoint.weights, path)
-    optimizer.load_state_dict(training["optimizer"])
-    scaler.load_state_dict(training["scaler"])
-    return Progress(**training["progress"])
+        known = training["identity"].get(name)
+        if known != value:
+            advice = _other_batch_size(known) if name == PER_STEP else "the same run"
+            raise InputError(f"{path}: its {name} is {known!r}, this run's is {value!r}: expected {advice}")
+    return training
 
 
-def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
+def _other_batch_size(per_step: int) -> str:
+    """How this number of processes takes as many samples per step as the run began with."""
+    each, rest = divmod(per_step, world_size())
+    if rest:
+        return f"a number of processes that divides {per_step}"
+    return f"--batch_size {each} with accumulate 1, or any two whose product is {each}, for {world_size()} process(es)"
+
+
+def load_start(path: Path, checkpoint: Checkpoint, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
-    What stands for "nobody" may be said in another way: it is learnt, and changes no shape. Agreement is of no
-    network. Networks may be narrower than the config's, by whole factors: they are widened. A refiner that was not
-    residual may become it: its features stay, its depths start as the lifted coarse ones.
+    The backdrop may be another one: it is learnt, and changes no shape. Agreement is of no network. Networks may be
+    narrower than the config's, by whole factors: they are widened. A refiner that was not residual may become it: its
+    features stay, its depths start as the lifted coarse ones.
+
+    Args:
+        path: of the checkpoint, for error messages.
 
     Raises:
         InputError: the file cannot be used, or is of another model.
     """
-    checkpoint = read_checkpoint(path)
     # Through plain lists: files hold no tuples.
     wanted = to_dict(settings.model)
     known = to_dict(build_config(ModelConfig, checkpoint.model, f"{path}: model"))
@@ -124,9 +106,5 @@ def load_start(path: Path, model: Digitizer, settings: Settings) -> None:
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     load_weights(model, weights, path)
-    if becomes_residual and model.refiner is not None:
+    if becomes_residual and isinstance(model.refiner, DepthRefiner):
         model.refiner.start_at_lifted()
-
-
-def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach() for name, tensor in model.state_dict().items()}

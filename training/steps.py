@@ -5,29 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from datasets.pairs.training_pairs import Sample
 from geometry.coarse_grid import COARSE_STRIDE
-from geometry.parts import KINDS
+from geometry.parts import KINDS, PartKind
 from geometry.window import Window, person_window
 from losses.objective import Terms, phase1_objective, phase2_objective
 from losses.targets import COARSE, Truth
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer, Poses
 from models.fast import accelerate
+from models.refiner import DepthRefiner
 from training.recompute import refine_recomputed
 
 Scaled = Callable[[Tensor], Tensor]
-"""A loss as it is sent backwards: divided by the batches that share a step, times the factor of 16-bit gradients."""
+"""A loss as its backward pass starts from it: divided by the batches of a step, times the scale of 16-bit gradients."""
+Complete = Callable[[str], None]
+"""Called with a network's name as soon as a batch's gradient of it is there."""
 Autocast = Callable[[], AbstractContextManager]
+
+
+class Phase(Protocol):
+    """The networks that a phase trains, and how one batch goes through them."""
+
+    networks: dict[str, nn.Module]  # name -> trained network
+
+    def train(self, fixed_statistics: bool = False) -> None:
+        """Put the trained networks in training mode, and nothing else (`train_only`)."""
+
+    def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
+        """Forward and backward; gradients are added to what is there."""
+        ...
+
+    def learns(self, term: str) -> bool:
+        """Whether a loss term, by its name, is one of those that are minimised."""
+        ...
 
 
 @dataclass
 class BatchResult:
-    """What a batch gave."""
+    """The loss terms of a batch, and the normals that its networks gave."""
 
     terms: Terms = field(default_factory=dict)  # detached
     normals: dict[str, Tensor] = field(default_factory=dict)  # network -> (N, 6, h, w) output, for the guard
@@ -35,7 +56,18 @@ class BatchResult:
     def add(self, terms: Terms) -> Tensor:
         """Note the terms; returns their sum with its graph."""
         self.terms |= {name: term.detach() for name, term in terms.items()}
-        return sum(terms.values())
+        return torch.stack(list(terms.values())).sum()
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """A batch on its way through the networks, forward and backward."""
+
+    batch: Sample
+    truth: Truth
+    scaled: Scaled
+    complete: Complete
+    result: BatchResult = field(default_factory=BatchResult)
 
 
 def train_only(networks: dict[str, nn.Module], model: Digitizer, fixed_statistics: bool) -> None:
@@ -49,7 +81,8 @@ def train_only(networks: dict[str, nn.Module], model: Digitizer, fixed_statistic
     for network in networks.values():
         network.train()
         for layer in network.modules() if fixed_statistics else ():
-            if isinstance(layer, nn.BatchNorm2d):
+            # Of any kind: SyncBatchNorm is no BatchNorm2d.
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.eval()
 
 
@@ -90,52 +123,51 @@ class FirstPhase:
         """Put the trained networks in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
 
-    def run(self, batch: Sample, scaled: Scaled) -> BatchResult:
+    def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
-        result, truth = BatchResult(), truth_of(batch, self.model.canvas)
+        way = _Pass(batch, truth_of(batch, self.model.canvas), scaled, complete)
         if self.has_coarse:
-            coarse_normals = self._coarse(batch, truth, scaled, result)
+            coarse_normals = self._coarse(way)
         else:
             with torch.no_grad():
                 coarse_normals = self.model.coarse_normals(self.model.shrink(batch.photo))
         if self.has_parts:
-            self._parts(batch, truth, coarse_normals, scaled, result)
-        return result
+            # Cropped without gradient: part losses do not reach the coarse network (METHOD.md 5.2).
+            enlarged = self.model.enlarge(coarse_normals.float())
+            for kind in KINDS:
+                self._part(kind, enlarged, way)
+        return way.result
 
     def learns(self, term: str) -> bool:
         """Whether a loss term, by its name, is one of those that are minimised."""
         return self.has_coarse if term.endswith(f"/{COARSE}") else self.has_parts
 
-    def _parts(self, batch: Sample, truth: Truth, coarse_normals: Tensor, scaled: Scaled, result: BatchResult) -> None:
-        """The part networks, one after the other."""
-        with torch.no_grad():
-            # Cropped without gradient: part losses do not reach the coarse network (METHOD.md 5.2).
-            enlarged = self.model.enlarge(coarse_normals.float())
-        poses = poses_of(batch)
-        for kind in KINDS:
-            # All crops at once: in training, BatchNorm's statistics are those of a network's whole batch.
-            crops = torch.cat(self.model.part_inputs(kind, batch.photo, enlarged, poses))
-            with self.autocast():
-                predicted = self.model.part_networks[kind.name](crops)
-            terms = phase1_objective({kind.name: predicted}, None, truth, self.weights)
-            scaled(result.add(terms)).backward()
-            result.normals[kind.name] = predicted.detach()
-            del crops, predicted, terms
+    def _part(self, kind: PartKind, enlarged: Tensor, way: _Pass) -> None:
+        """One part network, on all its crops at once: BatchNorm's statistics are those of a network's whole batch."""
+        crops = torch.cat(self.model.part_inputs(kind, way.batch.photo, enlarged, poses_of(way.batch)))
+        with self.autocast():
+            predicted = self.model.part_networks[kind.name](crops)
+        terms = phase1_objective({kind.name: predicted}, None, way.truth, self.weights)
+        way.scaled(way.result.add(terms)).backward()
+        way.complete(kind.name)
+        way.result.normals[kind.name] = predicted.detach()
 
-    def _coarse(self, batch: Sample, truth: Truth, scaled: Scaled, result: BatchResult) -> Tensor:
+    def _coarse(self, way: _Pass) -> Tensor:
         """Both coarse networks; returns the coarse normals without graph."""
-        model, small = self.model, self.model.shrink(batch.photo)
+        model, small = self.model, self.model.shrink(way.batch.photo)
         with self.autocast():
             normals = model.coarse_normals(small)
             # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
             leaf = normals.detach().requires_grad_()
             raw = model.coarse_depth(small, leaf)
         depth = DepthMaps.of(raw.float())
-        scaled(result.add(phase1_objective({}, depth, truth, self.weights))).backward()
+        way.scaled(way.result.add(phase1_objective({}, depth, way.truth, self.weights))).backward()
+        way.complete("coarse_depth")
         del raw, depth
-        loss = result.add(phase1_objective({COARSE: normals}, None, truth, self.weights))
-        torch.autograd.backward([scaled(loss), normals], [None, leaf.grad])
-        result.normals["coarse_normals"] = normals.detach()
+        loss = way.result.add(phase1_objective({COARSE: normals}, None, way.truth, self.weights))
+        torch.autograd.backward([way.scaled(loss), normals], [None, leaf.grad])
+        way.complete("coarse_normals")
+        way.result.normals["coarse_normals"] = normals.detach()
         return normals.detach()
 
 
@@ -148,20 +180,23 @@ class SecondPhase:
     def __init__(
         self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
     ) -> None:
+        if not isinstance(model.refiner, DepthRefiner):
+            raise ValueError("a model without a refiner, expected one to train")
         self.model = model.requires_grad_(False)
-        self.model.refiner.requires_grad_(True)
+        self.refiner = model.refiner
+        self.refiner.requires_grad_(True)
         self.weights = weights
         self.autocast = autocast
         self.window = window
         self.recompute = recompute
         self.frozen = accelerate(model)
-        self.networks: dict[str, nn.Module] = {"refiner": model.refiner}
+        self.networks: dict[str, nn.Module] = {"refiner": self.refiner}
 
     def train(self, fixed_statistics: bool = False) -> None:
         """Put the refiner in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
 
-    def run(self, batch: Sample, scaled: Scaled) -> BatchResult:
+    def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
         result = BatchResult()
         with torch.no_grad():
@@ -176,12 +211,13 @@ class SecondPhase:
         target = batch.depth[(..., *window.slices)]
         with self.autocast():
             if self.recompute:
-                raw = refine_recomputed(self.model.refiner, coarse, normals, window)
+                raw = refine_recomputed(self.refiner, coarse, normals, window)
             else:
-                raw = self.model.refiner(coarse, normals, window)
+                raw = self.refiner(coarse, normals, window)
         depth = DepthMaps.of(raw.float())
         del raw
         scaled(result.add(phase2_objective(depth, target, self.model.canvas, self.weights))).backward()
+        complete("refiner")
         return result
 
     def learns(self, term: str) -> bool:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
 from utils.distributed import local_rank
 from utils.errors import InputError
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What convolutions read. TF32 is float32 whose mantissa a GPU cuts to 10 bits (`set_precision`)."""
+
+
+def set_precision(name: str) -> None:
+    """Allow TF32 on a GPU where it is asked for, and only there; PyTorch's own default is TF32 in convolutions.
+
+    Args:
+        name: of PRECISIONS. What "bf16" and "fp16" leave in float32 is float32; on a CPU "tf32" is "fp32".
+    """
+    torch.backends.cudnn.allow_tf32 = name == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""Which share of the work is this process's, when torchrun started several."""
+"""Which part of the work is this process's, when several were started."""
 
 from __future__ import annotations
 
@@ -6,24 +6,54 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
+from utils.errors import InputError
+
 Item = TypeVar("Item")
+
+
+def _number(name: str, default: int) -> int:
+    """A variable of the environment.
+
+    Raises:
+        InputError: it is no whole number, or less than its default.
+    """
+    text = os.environ.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()) or int(text) < default:
+        raise InputError(f"{name}={text} in the environment, expected a whole number from {default}")
+    return int(text)
 
 
 def rank() -> int:
     """This process's number among all that torchrun started; 0 when it was started alone."""
-    return int(os.environ.get("RANK", 0))
+    return _number("RANK", 0)
+
+
+def is_main() -> bool:
+    """Whether this is the process that prints and writes for all."""
+    return rank() == 0
 
 
 def local_rank() -> int:
     """This process's number on its machine: the index of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return _number("LOCAL_RANK", 0)
 
 
 def world_size() -> int:
     """How many processes work together."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    return _number("WORLD_SIZE", 1)
 
 
-def share(items: Sequence[Item]) -> Sequence[Item]:
-    """Every world_size-th item, from the rank-th on: all ranks together see each item once."""
+def local_world_size() -> int:
+    """How many of them work on this machine."""
+    return _number("LOCAL_WORLD_SIZE", 1)
+
+
+def shard(items: Sequence[Item]) -> Sequence[Item]:
+    """Every world_size-th item, from the rank-th on: all ranks together see each item once.
+
+    Raises:
+        InputError: RANK is not below WORLD_SIZE.
+    """
+    if rank() >= world_size():
+        raise InputError(f"RANK={rank()} in the environment, expected less than WORLD_SIZE={world_size()}")
     return items[rank() :: world_size()]

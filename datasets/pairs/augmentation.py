@@ -27,26 +27,32 @@ class AugmentationConfig:
     brightness: tuple[float, ...] = (0.7, 1.0)  # factors, low and high
     contrast: tuple[float, ...] = (0.7, 1.0)
     saturation: tuple[float, ...] = (0.7, 1.0)
-    background: float = 0.9  # share of the photos with a background, the rest stands before black
+    background: float = 0.9  # fraction of the photos with a background; the others stay black
     background_photos: str | None = "IndoorCVPR09"  # folder in the data folder; None makes rooms up
-    cut_out: float = 0.0  # share of all photos whose background is then removed with an imprecise mask, as at test
-    cut_out_error: float = 0.0  # how far that mask strays [share of the canvas]
+    cut_out: float = 0.0  # fraction of all photos whose background is then removed with an imprecise mask, as at test
+    cut_out_error: float = 0.0  # how far that mask strays [fraction of the canvas]
     gamma: float = 0.0  # exponent e^+-this
     color_cast: float = 0.0  # each channel times 1 +- this
     side_light: float = 0.0  # brightness changes by +- this across the photo
-    blur: float = 0.0  # up to this standard deviation [share of the canvas]
+    blur: float = 0.0  # up to this standard deviation [fraction of the canvas]
     noise: float = 0.0  # up to this standard deviation [of 255]
     jpeg: tuple[float, ...] = ()  # quality, low and high
     scale: tuple[float, ...] = (1.0, 1.0)  # size of the person, low and high
-    shift: float = 0.0  # up to this in x and y [share of the canvas]
-    joint_noise: float = 0.0  # standard deviation [share of the canvas]
-    mirror: float = 0.0  # share of the photos that are seen in a mirror
+    shift: float = 0.0  # up to this in x and y [fraction of the canvas]
+    joint_noise: float = 0.0  # standard deviation [fraction of the canvas]
+    mirror: float = 0.0  # fraction of the photos that are mirrored
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, tuple) and (len(value) not in (0, 2) or list(value) != sorted(value)):
                 raise ValueError(f"augmentation.{field.name} is {list(value)}, expected [low, high]")
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, float) and not 0 <= number < np.inf for number in numbers):
+                raise ValueError(f"augmentation.{field.name} is {value}, expected 0 or more")
+        for name in ("background", "cut_out", "mirror"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"augmentation.{name} is {getattr(self, name)}, expected a fraction of the photos")
 
 
 @dataclass(frozen=True)

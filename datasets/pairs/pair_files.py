@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -29,9 +30,13 @@ from utils.files import (
     write_text,
 )
 
+LARGEST_JOINT_FILE = 2**16
+"""Bytes; 31 joints take less than a thousand."""
 FOLDER = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
-SHARE = {"test": 0.1, "val": 0.1}
-"""Of the subjects; the rest trains."""
+HELD_BACK = {"test": 0.1, "val": 0.1}
+"""Fractions of the subjects; the rest trains."""
+LISTED_PARTS = ("all", "train", "val", "test")
+"""A set has a list of each."""
 
 
 @dataclass(frozen=True, order=True)
@@ -147,10 +152,10 @@ def read_joints(path: Path) -> tuple[np.ndarray, np.ndarray]:
         InputError: the file is missing or holds something else.
     """
     try:
-        array = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+        array = _small_array(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, expected the joints of a render") from None
-    except (ValueError, OSError, EOFError, TypeError) as error:
+    except Exception as error:  # on arbitrary bytes numpy's reader of headers may raise anything, TokenError too
         raise InputError(f"{path}: cannot be read ({error}), expected an array of 31 joints") from error
     if array.ndim == 2 and array.shape[0] in (2, 3) and array.shape[1] == 31:
         array = array.T
@@ -159,6 +164,22 @@ def read_joints(path: Path) -> tuple[np.ndarray, np.ndarray]:
     xy = array[:, :2]
     present = np.isfinite(xy).all(1) & (xy != 0).any(1)
     return np.where(present[:, None], xy, 0.0), present
+
+
+def _small_array(path: Path) -> np.ndarray:
+    """The numbers of a .npy file; its header is believed only as far as the file is long."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST_JOINT_FILE + 1)
+    if len(content) > LARGEST_JOINT_FILE:
+        raise ValueError(f"more than {LARGEST_JOINT_FILE} bytes")
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = read_header(stream)
+    if dtype.kind not in "fiu":
+        raise ValueError(f"an array of {dtype}")
+    values = np.frombuffer(content, dtype, math.prod(shape), offset=stream.tell())
+    return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)
 
 
 def _same_square(root: Path, paths: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
@@ -182,26 +203,43 @@ def read_pair(root: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray, np.ndarra
         InputError: a file is missing or broken, or the pictures differ in size.
     """
     paths = (pair.shaded_front, pair.depth("front"), pair.depth("back"))
-    arrays = (read_photo(root / paths[0])[0], *(read_depth_png(root / path) for path in paths[1:]))
-    _same_square(root, paths, arrays)
-    return arrays
+    photo, front, back = read_photo(root / paths[0])[0], *(read_depth_png(root / path) for path in paths[1:])
+    _same_square(root, paths, (photo, front, back))
+    return photo, front, back
 
 
-def picture_size(path: Path) -> int | None:
-    """Width of a PNG file [px], from its first and last bytes; None when it is missing, cut short or no PNG."""
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG file [px], from its first bytes.
+
+    Raises:
+        InputError: it is missing, cannot be opened or is no PNG.
+    """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             head = file.read(24)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, expected a picture of a training pair") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a picture of a training pair") from error
+    if not head.startswith(PNG_SIGNATURE) or len(head) < 24:
+        raise InputError(f"{path}: cannot be read as an image, expected a PNG")
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def is_whole_picture(path: Path) -> bool:
+    """Whether a file begins and ends as a PNG does."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            head = file.read(len(PNG_SIGNATURE))
             file.seek(-len(PNG_END), os.SEEK_END)
-            whole = file.read() == PNG_END
+            return head == PNG_SIGNATURE and file.read(len(PNG_END)) == PNG_END
     except OSError:
-        return None
-    return int.from_bytes(head[16:20], "big") if head.startswith(PNG_SIGNATURE) and whole else None
+        return False
 
 
 def has_images(root: Path, pair: Pair) -> bool:
     """Whether all five pictures are there, none of them cut short."""
-    return all(picture_size(root / path) for path in pair.images)
+    return all(is_whole_picture(root / path) for path in pair.images)
 
 
 def is_complete(root: Path, pair: Pair) -> bool:
@@ -219,9 +257,20 @@ def find_pairs(root: Path, set_name: str) -> list[Pair]:
     for folder in (root / "PERS/COLOR/SHADED").glob("*_0_y_*_x"):
         match = FOLDER.fullmatch(folder.name)
         if match and match["set"] == set_name:
-            names = (file.name.removesuffix("_front.png") for file in folder.glob("[!.]*_front.png"))
-            pairs += [Pair(set_name, name, float(match["yaw"])) for name in names]
+            # Only those are opened that have all their files.
+            anyone = Pair(set_name, "", float(match["yaw"]))
+            complete = [_subjects(root / path) for path in (*anyone.images, anyone.joints)]
+            pairs += [Pair(set_name, name, anyone.yaw) for name in set.intersection(*complete)]
     return sorted(pair for pair in pairs if is_complete(root, pair))
+
+
+def _subjects(nameless: Path) -> set[str]:
+    """Subjects whose file is there, by the path that the file of a subject without a name would have."""
+    ending = nameless.name
+    if not nameless.parent.is_dir():
+        return set()
+    names = os.listdir(nameless.parent)
+    return {name[: -len(ending)] for name in names if name.endswith(ending) and name != ending and name[0] != "."}
 
 
 def _rank(subject: str) -> float:
@@ -232,11 +281,11 @@ def _rank(subject: str) -> float:
 def split_subjects(subjects: Iterable[str]) -> dict[str, str]:
     """Which subject trains ("train"), validates ("val") and tests ("test"), decided by a hash of its name.
 
-    Of three subjects or more, each share has at least one; one or two all train.
+    Of three subjects or more, each part has at least one; one or two all train.
     """
     order = sorted(set(subjects), key=_rank)
     ranks = np.array([_rank(subject) for subject in order])
-    tests, unseen = np.searchsorted(ranks, np.cumsum([SHARE["test"], SHARE["val"]]))
+    tests, unseen = np.searchsorted(ranks, np.cumsum([HELD_BACK["test"], HELD_BACK["val"]]))
     if len(order) < 3:
         tests, unseen = 0, 0
     else:
@@ -253,10 +302,27 @@ def write_lists(root: Path, set_name: str) -> int:
     """
     pairs = find_pairs(root, set_name)
     part = split_subjects(pair.subject for pair in pairs)
-    for share in ("all", "train", "val", "test"):
-        lines = [pair.list_line for pair in pairs if share in ("all", part[pair.subject])]
-        write_text(root / "list" / f"{set_name}_{share}.txt", "".join(f"{line}\n" for line in lines))
+    for name in LISTED_PARTS:
+        lines = [pair.list_line for pair in pairs if name in ("all", part[pair.subject])]
+        write_text(root / "list" / f"{set_name}_{name}.txt", "".join(f"{line}\n" for line in lines))
     return len(pairs)
+
+
+def lists_are_current(root: Path, set_name: str) -> bool:
+    """Whether the lists of a set are there, and no file of the set has come or gone since they were written."""
+    try:
+        written = min((root / "list" / f"{set_name}_{part}.txt").stat().st_mtime_ns for part in LISTED_PARTS)
+    except FileNotFoundError:
+        return False
+    kinds = {Path(path).parent.parent for path in (*Pair(set_name, "", 0).images, Pair(set_name, "", 0).joints)}
+    folders = [folder for kind in kinds for folder in (root / kind).glob("*_0_y_*_x") if _set_of(folder) == set_name]
+    return all(folder.stat().st_mtime_ns <= written for folder in folders)
+
+
+def _set_of(folder: Path) -> str | None:
+    """The set that a folder of the layout belongs to."""
+    match = FOLDER.fullmatch(folder.name)
+    return match["set"] if match else None
 
 
 def read_list(path: Path) -> list[Pair]:

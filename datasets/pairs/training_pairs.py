@@ -8,19 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.pairs.augmentation import Augmentation, View, view_of
+from datasets.pairs.pair_check import joints_on_canvas
 from datasets.pairs.pair_files import Pair, read_joints, read_list, read_pair
 from datasets.people.square_canvas import canvas_coordinates, prepared_photo, to_network
-from geometry.keypoints import IncompletePersonError, Keypoints, repair
 from geometry.similarity import pose_parts
 from utils.errors import InputError
 
-BAD_SHARE = 0.01
-"""Training goes on without up to this share of its samples."""
 REPLACEMENTS = 20
 """How many other samples are tried in the place of one that cannot be read."""
 
@@ -62,67 +59,6 @@ def read_lists(root: Path, names: Sequence[str]) -> list[Pair]:
     if not names:
         raise InputError("no lists, expected names of files under list/, such as RP_train")
     return [pair for name in names for pair in read_list(root / "list" / f"{name}.txt")]
-
-
-def _joints_on_canvas(root: Path, pair: Pair, joints: np.ndarray, present: np.ndarray, canvas: int) -> np.ndarray:
-    """(31, 2) [px] with every gap closed."""
-    path = root / pair.joints
-    try:
-        keypoints = Keypoints.from_scores(joints, present.astype(float), str(path))
-        repaired = repair(keypoints).keypoints
-        pose_parts(canvas_coordinates(repaired, canvas))
-    except (IncompletePersonError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
-    return repaired.xy
-
-
-def _picture_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected a picture of a training pair") from None
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({error})") from error
-
-
-def check_pair(root: Path, pair: Pair, canvas: int) -> None:
-    """Look at a pair without decoding it: files there, sizes right, joints usable.
-
-    Raises:
-        InputError: names the file and the reason.
-    """
-    for path in (pair.shaded_front, pair.depth("front"), pair.depth("back")):
-        width, height = _picture_size(root / path)
-        if (width, height) != (canvas, canvas):
-            raise InputError(f"{root / path}: {width} x {height} px, expected model.canvas = {canvas}")
-    _joints_on_canvas(root, pair, *read_joints(root / pair.joints), canvas)
-
-
-def usable_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> tuple[list[Pair], list[str]]:
-    """The pairs that `check_pair` accepts, and one line about each of the others.
-
-    Raises:
-        InputError: more than BAD_SHARE of them cannot be used.
-    """
-    good, problems = [], []
-    for pair in pairs:
-        try:
-            check_pair(root, pair, canvas)
-            good.append(pair)
-        except InputError as error:
-            problems.append(str(error))
-    refuse_above_limit(problems, len(pairs))
-    return good, problems
-
-
-def refuse_above_limit(problems: Sequence[str], total: int) -> None:
-    """Raises InputError when more than BAD_SHARE of all samples are bad."""
-    if len(problems) > BAD_SHARE * total:
-        shown = "; ".join(list(problems)[:3])
-        raise InputError(
-            f"{len(problems)} of {total} training samples cannot be used, expected at most {BAD_SHARE:.0%}: {shown}"
-        )
 
 
 class TrainingPairs(Dataset):
@@ -177,7 +113,8 @@ class TrainingPairs(Dataset):
         rgb, *depths = read_pair(self.root, pair)
         if len(rgb) != self.canvas:
             raise InputError(f"{self.root / pair.shaded_front}: {len(rgb)} px, expected model.canvas = {self.canvas}")
-        joints = _joints_on_canvas(self.root, pair, *read_joints(self.root / pair.joints), self.canvas)
+        path = self.root / pair.joints
+        joints = joints_on_canvas(path, *read_joints(path), self.canvas)
         view = view_of(rgb, tuple(depths), joints)
         if not view.person.any():
             raise InputError(f"{self.root / pair.depth('front')}: nobody is in the depth map")
@@ -189,7 +126,7 @@ class TrainingPairs(Dataset):
 
     def _sample(self, view: View, pair: Pair) -> Sample:
         try:
-            poses = pose_parts(2 * view.joints / self.canvas - 1)
+            poses = pose_parts(canvas_coordinates(view.joints, self.canvas))
         except ValueError as error:
             raise InputError(f"{self.root / pair.joints}: {error}") from error
         return Sample(

@@ -9,8 +9,6 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as adjust
 
-from geometry.keypoints import Keypoints
-
 TEST_DIMMING = 0.85
 """Brightness, contrast and saturation at test: the middle of training's range [0.7, 1.0]."""
 
@@ -48,9 +46,9 @@ class SquareCanvas:
         return (xy + (self.left, self.top)) * (self.size / self.side)
 
 
-def canvas_coordinates(keypoints: Keypoints, size: int) -> np.ndarray:
-    """Joints on a size x size canvas [px] -> (31, 2) with the canvas spanning [-1, 1]: 2 p / size - 1."""
-    return 2 * keypoints.xy / size - 1
+def canvas_coordinates(xy: np.ndarray, size: int) -> np.ndarray:
+    """(N, 2) places on a size x size canvas [px] -> the same with the canvas spanning [-1, 1]: 2 p / size - 1."""
+    return 2 * xy / size - 1
 
 
 def to_network(rgb: np.ndarray | Tensor) -> Tensor:

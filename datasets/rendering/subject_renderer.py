@@ -50,7 +50,10 @@ class SubjectRenderer:
 
     def _other_size(self, pair: Pair) -> int | None:
         """The size [px] of pictures that are there already, when it is another one."""
-        size = picture_size(self.root / pair.shaded_front)
+        try:
+            size, _ = picture_size(self.root / pair.shaded_front)
+        except InputError:
+            return None
         return size if size != self.size else None
 
     def __call__(self, name: str) -> None:

@@ -10,9 +10,12 @@ from torch.utils.data import Sampler
 from utils.distributed import rank, world_size
 from utils.errors import InputError
 
+SampleKey = tuple[int, int]
+"""(epoch, position in the list): what makes a sample, random draws included."""
 
-class BatchOrder(Sampler[list[tuple[int, int]]]):
-    """Endless-looking batches of (epoch, position), from batch `first` to the last of the last epoch.
+
+class ResumableBatchSampler(Sampler[list[SampleKey]]):
+    """Batches of sample keys, from any step of the optimiser to the last of the last epoch.
 
     Every epoch is a new permutation, cut into global batches; each rank takes its slice of every one of them, so that
     N ranks with batches of b see what one process with batches of N b sees. The rest of an epoch that fills no global
@@ -22,7 +25,7 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
         samples: of the data set.
         batch_size: per rank.
         accumulate: batches per step of the optimiser.
-        epochs: after which the order ends.
+        epochs: after which the batches end.
         seed: of the permutations.
         first_step: number of the optimiser's step to start with.
 
@@ -44,8 +47,8 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return (self.steps - self.first_step) * self.accumulate
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        permutation, current = np.empty(0), None
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        permutation, current = np.empty(0, np.int64), None
         for step in range(self.first_step, self.steps):
             epoch, within = divmod(step, self.steps_per_epoch)
             if epoch != current:

@@ -1,0 +1,158 @@
+"""Which of the listed pairs can be used: a look at the head of every file, and a record for the next start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.pairs.pair_files import Pair, picture_size, read_joints
+from datasets.people.square_canvas import canvas_coordinates
+from geometry.keypoints import INDEX, IncompletePersonError, Keypoints, repair
+from geometry.similarity import pose_parts
+from utils.errors import InputError
+from utils.files import write_text
+
+BAD_FRACTION = 0.01
+"""Training goes on without up to this fraction of its samples."""
+THREADS, AT_ONCE = 8, 256
+"""Waiting for a disk or a network is shared among threads, each of which takes this many pairs at once."""
+TORSO = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+LONG_TORSO = 2.0
+"""[px] A torso of this length, with every joint known, is one that `repair` accepts."""
+
+
+def joints_on_canvas(path: Path, joints: np.ndarray, present: np.ndarray, canvas: int) -> np.ndarray:
+    """(31, 2) [px] with every gap closed.
+
+    Args:
+        path: of the joint file, for error messages.
+        joints: (31, 2) [px].
+        present: (31,) bool.
+        canvas: side of the canvas [px].
+
+    Raises:
+        InputError: too little of the person is known.
+    """
+    try:
+        keypoints = Keypoints.from_scores(joints, present.astype(float), str(path))
+        repaired = repair(keypoints).keypoints
+        pose_parts(canvas_coordinates(repaired.xy, canvas))
+    except (IncompletePersonError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
+    return repaired.xy
+
+
+def check_pair(root: Path, pair: Pair, canvas: int) -> None:
+    """Look at a pair without decoding it, each file opened once: files there, sizes right, joints usable.
+
+    Raises:
+        InputError: names the file and the reason.
+    """
+    for path in (pair.shaded_front, pair.depth("front"), pair.depth("back")):
+        width, height = picture_size(root / path)
+        if (width, height) != (canvas, canvas):
+            raise InputError(f"{root / path}: {width} x {height} px, expected model.canvas = {canvas}")
+    joints, present = read_joints(root / pair.joints)
+    shoulders, hips = joints[TORSO].reshape(2, 2, 2).mean(1)
+    # All but a few people are complete, and need no look at every rule.
+    if not present.all() or np.hypot(*(hips - shoulders)) < LONG_TORSO:
+        joints_on_canvas(root / pair.joints, joints, present, canvas)
+
+
+def check_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> dict[int, str]:
+    """Position -> one line, of the pairs that `check_pair` refuses."""
+
+    def look(positions: range) -> dict[int, str]:
+        problems = {}
+        for position in positions:
+            try:
+                check_pair(root, pairs[position], canvas)
+            except InputError as error:
+                problems[position] = str(error)
+        return problems
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        starts = range(0, len(pairs), AT_ONCE)
+        parts = pool.map(look, [range(len(pairs))[start : start + AT_ONCE] for start in starts])
+        return {position: line for part in parts for position, line in part.items()}
+
+
+def usable_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> tuple[list[Pair], list[str]]:
+    """The pairs that `check_pair` accepts, and one line about each of the others.
+
+    Raises:
+        InputError: more than BAD_FRACTION of them cannot be used.
+    """
+    return without(pairs, check_pairs(root, pairs, canvas))
+
+
+def without(pairs: Sequence[Pair], problems: dict[int, str]) -> tuple[list[Pair], list[str]]:
+    """The pairs that have no problem, and the lines about the others.
+
+    Raises:
+        InputError: they are more than BAD_FRACTION.
+    """
+    lines = [problems[position] for position in sorted(problems)]
+    refuse_above_limit(lines, len(pairs))
+    return [pair for position, pair in enumerate(pairs) if position not in problems], lines
+
+
+def refuse_above_limit(problems: Sequence[str], total: int) -> None:
+    """Raises InputError when more than BAD_FRACTION of all samples are bad."""
+    if len(problems) > BAD_FRACTION * total:
+        shown = "; ".join(list(problems)[:3])
+        raise InputError(
+            f"{len(problems)} of {total} training samples cannot be used, expected at most {BAD_FRACTION:.0%}: {shown}"
+        )
+
+
+class CheckRecord:
+    """What an earlier start found out about a list, valid as long as the list and the folders of its files are as old.
+
+    Files that are changed in place, without a new name, go unnoticed here, and are found out when they are read.
+
+    Args:
+        root: data folder.
+        name: of the list, list/{name}.txt.
+        pairs: of the list.
+        canvas: side of the pictures [px].
+    """
+
+    def __init__(self, root: Path, name: str, pairs: Sequence[Pair], canvas: int) -> None:
+        self.path = root / "list" / f".{name}_{canvas}.checked.json"
+        folders = {Path(path).parent for pair in _one_a_view(pairs) for path in (*pair.images, pair.joints)}
+        files = [root / "list" / f"{name}.txt", *(root / folder for folder in sorted(folders))]
+        self.ages = {str(path.relative_to(root)): _age(path) for path in files}
+
+    def bad_positions(self) -> list[int] | None:
+        """Positions of the pairs that could not be used; None when nothing is known."""
+        try:
+            content: Any = json.loads(self.path.read_text(encoding="utf-8"))
+            known = content["ages"] == self.ages
+            return [int(position) for position in content["bad"]] if known else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, bad: Sequence[int]) -> None:
+        """Note the positions of the pairs that cannot be used, where the folder can be written."""
+        # Without a record the next start takes longer, and that is all.
+        with contextlib.suppress(OSError):
+            write_text(self.path, json.dumps({"ages": self.ages, "bad": list(bad)}))
+
+
+def _one_a_view(pairs: Sequence[Pair]) -> list[Pair]:
+    return list({(pair.set_name, pair.yaw): pair for pair in pairs}.values())
+
+
+def _age(path: Path) -> int | None:
+    """Time of the last change [ns]; None when it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

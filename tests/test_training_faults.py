@@ -1,0 +1,161 @@
+"""Training survives its data and names what it cannot use: broken files, settings without sense, lists seen before."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.pairs import pair_check
+from datasets.pairs.pair_check import check_pairs
+from datasets.pairs.pair_files import Pair, read_joints
+from datasets.pairs.training_pairs import read_lists
+from tests import balls_people
+from tests.running_training import SMOKE, ended, errors_of, start
+from training.opening import look_at
+from training.reading import loader_of, reading
+from training.run import Run
+from training.settings import Settings
+from utils.config import build_config, override, read_yaml
+from utils.errors import InputError
+
+HEADER = "{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}, ), }}"
+
+
+def settings(*changes: str) -> Settings:
+    return build_config(Settings, override(read_yaml(SMOKE[1]), changes), "smoke.yaml")
+
+
+@pytest.fixture
+def people(tmp_path) -> Path:
+    balls_people.make(tmp_path / "data", 128, train=4, validation=1)
+    return tmp_path / "data"
+
+
+def npy(header: str, values: bytes = bytes(31 * 3 * 8)) -> bytes:
+    """A .npy file with any header."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + values
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy(HEADER.format(kind="<f8", shape="10000000000000")),
+        npy(HEADER.format(kind="<f8", shape="9" * 40)),
+        npy(HEADER.format(kind="<f8", shape="31, 3").replace(")", "")),
+        npy(HEADER.format(kind="|O", shape="31, 3")),
+        npy(HEADER.format(kind="<f8", shape="-31, -3")),
+        npy(HEADER.format(kind="<f8", shape="31, 3"), bytes(31 * 3 * 8 - 1)),
+        npy("(" * 100),
+        b"PK\x03\x04" + bytes(196),
+        b"",
+    ],
+    ids=["huge", "long", "token", "object", "negative", "cut", "nested", "zip", "empty"],
+)
+def test_joint_files_that_are_none_are_left_out_by_name(people, content):
+    pair = read_lists(people, ["Synthetic_train"])[1]
+    (people / pair.joints).write_bytes(content)
+    with pytest.raises(InputError, match=r"0001_front.npy: cannot be read .*31 joints"):
+        read_joints(people / pair.joints)
+    assert list(check_pairs(people, read_lists(people, ["Synthetic_train"]), 128)) == [1]
+
+
+def test_an_archive_of_arrays_is_no_joint_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / "joints.npy", "w") as archive:
+        archive.writestr("a.npy", npy(HEADER.format(kind="<f8", shape="31, 3")))
+    with pytest.raises(InputError, match="joints.npy"):
+        read_joints(tmp_path / "joints.npy")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("run.log_steps=0", "log_steps is 0, expected 1 or more"),
+        ("run.seed=-1", "seed is -1, expected 0 or more"),
+        ("data.workers=-1", "workers is -1, expected 0 or more"),
+        ("data.validation_samples=0", "validation_samples is 0"),
+        ("phase1.learning_rate=.nan", "learning_rate is nan, expected 0 or more"),
+        ("phase1.learning_rate=-1e-4", "learning_rate is -0.0001, expected 0 or more"),
+        ("phase1.learning_rate=0", "learning_rate is 0"),
+        ("phase1.clip_norm=.inf", "clip_norm is inf, expected 0 or more"),
+        ("phase1.batch_size=0", "batch_size is 0, expected 1 or more"),
+        ("model.normal_widths=[4, -6, 8]", "widths .4, -6, 8, .*expected numbers of channels"),
+        ("model.depth_widths=[]", "expected numbers of channels"),
+        ("model.refiner_width=0", "widths .*0., expected numbers of channels"),
+        ("loss.mask=-1", "loss.mask is -1.0, expected 0 or more"),
+        ("loss.depth=.nan", "depth is nan"),
+        ("augmentation.blur=-1", "augmentation.blur is -1.0"),
+        ("augmentation.mirror=1.5", "augmentation.mirror is 1.5, expected a fraction"),
+        ("augmentation.scale=[.nan, 1]", "scale is .nan, 1.0., expected 0 or more"),
+        ("compute.timeout_minutes=0", "timeout_minutes is 0"),
+    ],
+)
+def test_settings_without_sense_are_named(change, message):
+    with pytest.raises(InputError, match=message):
+        settings(change)
+
+
+def test_an_error_out_of_a_worker_ends_the_run_at_once(people, tmp_path):
+    """Headers are whole, so only reading finds out that every depth map breaks off."""
+    for path in (people / "PERS/DEPTH").rglob("*_back.png"):
+        path.write_bytes(path.read_bytes()[:-40])
+    code, lines = ended(start("--data_path", people, "--phase", 1, "--save_path", tmp_path / "run"), 60)
+    assert code == 1
+    [error] = errors_of(lines)
+    assert "20 samples in a row cannot be used" in error and "_back.png" in error
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_the_workers_end_with_the_block_that_reads(people, tmp_path):
+    """Even while a stack trace is kept that holds their iterator."""
+    run = Run(settings("data.workers=2"), 1, people, tmp_path / "run")
+    pairs = read_lists(people, ["Synthetic_train"])
+    from datasets.pairs.training_pairs import TrainingPairs
+
+    kept = None
+    try:
+        with reading(loader_of(run, TrainingPairs(people, pairs, 128, None, 0), [[(0, 0)]] * 50)) as batches:
+            workers = next(batches).photo.shape and _children()
+            raise RuntimeError("something else")
+    except RuntimeError as error:
+        kept = error
+    assert kept is not None and workers
+    assert not workers & _children()
+
+
+def _children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def test_a_list_is_looked_at_once_until_something_changes(people, tmp_path, monkeypatch):
+    """The second start opens only the files that were bad; a new file in a folder, or another list, means all again."""
+    looked: list[Pair] = []
+    plain = pair_check.check_pair
+
+    def counted(root: Path, pair: Pair, canvas: int) -> None:
+        looked.append(pair)
+        plain(root, pair, canvas)
+
+    monkeypatch.setattr(pair_check, "check_pair", counted)
+    run = Run(settings(), 1, people, tmp_path / "run")
+    pairs = read_lists(people, ["Synthetic_train"])
+    (people / pairs[2].joints).write_bytes(b"")
+    found = []
+    for _ in range(2):
+        listed = look_at(run, ["Synthetic_train"])
+        found.append((len(looked), list(listed.problems)))
+        looked.clear()
+    assert found == [(4, [2]), (1, [2])]
+    time.sleep(0.01)
+    np.save(people / pairs[2].joints, np.column_stack([np.ones((31, 2)), np.ones(31)]))
+    (people / pairs[2].joints).with_suffix(".new").touch()
+    look_at(run, ["Synthetic_train"])
+    assert len(looked) == 4
+    looked.clear()
+    listed = look_at(run, ["Synthetic_train", "Synthetic_val"])
+    assert len(looked) == len(listed.problems) + 1 and len(listed.pairs) == 5

@@ -1,0 +1,111 @@
+"""Batches out of the processes that read them: errors arrive as errors, and the processes end with the block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from datasets.pairs.pair_check import refuse_above_limit
+from datasets.pairs.training_pairs import Sample, TrainingPairs
+from training import ranks
+from training.run import Run
+from training.sampler import SampleKey
+from training.signals import prepare_worker
+from utils.distributed import is_main
+from utils.errors import InputError
+
+
+class _ErrorsAsValues(Dataset):
+    """Pairs whose InputErrors are returned: out of a worker process an exception comes as the text of its stack."""
+
+    def __init__(self, pairs: TrainingPairs) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: SampleKey) -> Sample | InputError:
+        try:
+            return self.pairs[key]
+        except InputError as error:
+            return error
+
+
+def _stack(items: Sequence[Sample | InputError]) -> Sample | InputError:
+    """A batch, or the first error among its samples."""
+    errors = [item for item in items if isinstance(item, InputError)]
+    return errors[0] if errors else Sample.stack([item for item in items if isinstance(item, Sample)])
+
+
+def loader_of(run: Run, pairs: TrainingPairs, batches: Iterable[list[SampleKey]]) -> DataLoader:
+    """A DataLoader for `reading`: the batches of sample keys in their order, read by the run's workers."""
+    workers = run.settings.data.workers
+    return DataLoader(
+        _ErrorsAsValues(pairs),
+        collate_fn=_stack,
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+        # Copies to a GPU do not wait where the memory is page-locked.
+        pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if workers else None,
+        batch_sampler=batches,
+    )
+
+
+@contextmanager
+def reading(loader: DataLoader) -> Iterator[Iterator[Sample]]:
+    """The batches of a loader; its workers end with the block, however that ends.
+
+    Raises:
+        InputError: too many samples in a row cannot be used.
+    """
+    batches = iter(loader)
+    try:
+        yield map(_checked, batches)
+    finally:
+        # Workers ignore the signals by which Python would end them at its exit, and a stack trace may hold `batches`.
+        shut_down = getattr(batches, "_shutdown_workers", None)
+        if shut_down is not None:
+            shut_down()
+
+
+def _checked(batch: Sample | InputError) -> Sample:
+    if isinstance(batch, InputError):
+        raise batch
+    return batch
+
+
+class LeftOut:
+    """The training pairs that cannot be used, one line each, told once in all processes.
+
+    Args:
+        known: lines that are known at the start; they are told at once.
+        total: number of training pairs.
+    """
+
+    def __init__(self, known: Sequence[str], total: int) -> None:
+        self.known: dict[str, None] = {}
+        self.total = total
+        self.new: list[str] = []
+        self._tell(known)
+
+    def note(self, batches: Sequence[Sample]) -> None:
+        """What this process met."""
+        self.new += [problem for batch in batches for problem in batch.problems]
+
+    def exchange(self) -> None:
+        """Tell what any process has met since the last time.
+
+        Raises:
+            InputError: they are too many by now.
+        """
+        self._tell([line for lines in ranks.all_gather(self.new) for line in lines])
+        self.new = []
+        refuse_above_limit(list(self.known), self.total)
+
+    def _tell(self, problems: Sequence[str]) -> None:
+        fresh = [problem for problem in dict.fromkeys(problems) if problem not in self.known]
+        self.known |= dict.fromkeys(fresh)
+        for problem in fresh if is_main() else ():
+            tqdm.write(f"LEFT OUT {problem}")
