@@ -94,6 +94,7 @@ class DepthRefiner(nn.Module):
     def start_at_lifted(self) -> None:
         """Let both depths start as the lifted coarse ones."""
         head = cast(RefinerStep, self.steps[-1]).head
+        assert head.bias is not None
         with torch.no_grad():
             head.weight[:DEPTH_SIDES] = 0
             head.bias[:DEPTH_SIDES] = 0

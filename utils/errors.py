@@ -71,7 +71,7 @@ def plain_reason(error: BaseException) -> str | None:
     return None
 
 
-Main = Callable[[Sequence[str] | None], int]
+Main = Callable[..., int]
 
 
 def ends_in_one_line(main: Main) -> Main:
