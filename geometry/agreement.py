@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from geometry.difference_solver import Differences, solve
-from geometry.limb_shape import limb_radius, outline_thickness, round_thickness
+from geometry.limb_shape import limb_radius, round_thickness
 from geometry.normals import slope_unit
-from geometry.pixel_sets import depth_inside, eroded, nearest_in
+from geometry.pixel_sets import eroded, nearest_in, outline_distance, rim_of
 
 ANCHOR_LENGTH = 1 / 64
 """Of the canvas: 12 px of 768."""
@@ -37,13 +37,7 @@ KNOWN_SUM = 0.3
 """Sum of a stored normal's three values, which is 0 where no network has looked and at least 0.63 otherwise."""
 MIXED_AT_2048 = 2
 """Normals of so many pixels of the rim [px] are mixed with the background's 0: the next ones inside stand in."""
-STEEPER = ((1.2, 1.9), (2.3, 1.25))
-"""Up to a distance [px] from the outside, how much steeper steps away from the outline are than those that stand in.
-
-Thickness grows with the root of the distance: from the first pixel to the second by 0.55, then by 0.36, 0.29 ..."""
-RIM_BELOW = 1.5
-"""Distance [px] from the outside below which a pixel touches it at a side or a corner."""
-OUTLINE_SIGMA = 1.5
+DIRECTION_SIGMA = 1.5
 """Blur [px] under which distances have a direction in spite of the stairs of pixels."""
 RIM_WEIGHT = 0.2
 WIDEST_ROUND = 26 / 768
@@ -88,23 +82,25 @@ class _Pairs:
 class _Outline:
     """What the silhouette says of each of a person's N pixels."""
 
-    inside: np.ndarray  # (N,) distance [px] to the nearest pixel outside; 1 at the rim
+    inside: np.ndarray  # (N,) distance [px] to the smooth outline
+    rim: np.ndarray  # (N,) bool, pixels that touch one outside, at a side or a corner
     inwards: np.ndarray  # (2, N) unit direction away from the outline, x right and y down
     radius: np.ndarray  # (N,) of the limb [px], at most WIDEST_ROUND
     canvas: int
 
     @classmethod
     def of(cls, person: np.ndarray, canvas: int) -> _Outline:
-        inside = depth_inside(person, outside=True)
-        down, right = np.gradient(cv2.GaussianBlur(inside, (0, 0), OUTLINE_SIGMA))
+        inside = outline_distance(person)
+        down, right = np.gradient(cv2.GaussianBlur(inside, (0, 0), DIRECTION_SIGMA))
         inwards = np.stack([right, down])[:, person]
         inwards /= np.maximum(np.linalg.norm(inwards, axis=0), 1e-6)
-        return cls(inside[person], inwards, limb_radius(person, WIDEST_ROUND * canvas)[person], canvas)
+        radius = limb_radius(person, WIDEST_ROUND * canvas)
+        return cls(inside[person], rim_of(person, outside=True)[person], inwards, radius[person], canvas)
 
     @property
     def thickness(self) -> np.ndarray:
         """(N,) network depth from front to back of round limbs."""
-        return round_thickness(self.inside - 0.5, self.radius) * 4 / self.canvas
+        return round_thickness(self.inside, self.radius) * 4 / self.canvas
 
 
 def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: int) -> np.ndarray:
@@ -154,10 +150,12 @@ def _told_steps(
         stored: (3, h, w) stored normals.
     """
     unit = slope_unit(outline.canvas)
-    slopes, sureness = _slopes(stored, person, outline.canvas)
+    slopes, sureness, told_at = _slopes(stored, person, outline)
     away = np.einsum("cn,cn->n", slopes, outline.inwards) * outline.inwards
-    nearest = np.minimum(outline.inside[pairs.first], outline.inside[pairs.second])
-    steeper = np.select([nearest < limit for limit, _ in STEEPER], [factor for _, factor in STEEPER], 1.0)
+    ends = np.sqrt(outline.inside[pairs.first]), np.sqrt(outline.inside[pairs.second])
+    # Thickness grows with the root of the distance to the outline, so slopes fall with it.
+    steeper = np.maximum(2 * np.sqrt(told_at[pairs.teller]) / (ends[0] + ends[1]), 1)
+    steeper = np.where(outline.rim[pairs.first] | outline.rim[pairs.second], steeper, 1)
     told = slopes[pairs.axis, pairs.teller] + (steeper - 1) * away[pairs.axis, pairs.teller]
     own = depth[pairs.second] - depth[pairs.first]
     known = sureness[pairs.teller] > 0
@@ -166,35 +164,39 @@ def _told_steps(
     return Differences(pairs.first, pairs.second, step, np.where(known, sureness[pairs.teller] / doubt, UNTOLD_WEIGHT))
 
 
-def _slopes(stored: np.ndarray, person: np.ndarray, canvas: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps to the right of a pixel and from the one above to it [s], (2, N), and how sure they are, (N,): n_z^2 or 0.
+def _slopes(stored: np.ndarray, person: np.ndarray, outline: _Outline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the normals of a side tell of a person's pixels, those of the rim from the nearest pixels inside.
 
-    The error of a step that an error of the normal makes grows with 1 / n_z^2 and more.
+    Returns:
+        Steps to the right of a pixel and from the one above to it [s], (2, N); how sure they are, (N,), n_z^2 as an
+        error of the normal makes an error of the step that grows with 1 / n_z^2, or 0; the distance [px] to the outline
+        at which they are told, (N,).
     """
-    inner = eroded(person, max(1, round(MIXED_AT_2048 * canvas / 2048)), outside=True)
+    inner = eroded(person, max(1, round(MIXED_AT_2048 * outline.canvas / 2048)), outside=True)
     rows, columns = (index[person] for index in nearest_in(inner if inner.any() else person))
+    inside = np.zeros(person.shape)
+    inside[person] = outline.inside
     values = stored[:, rows, columns].astype(np.float64)
     normal = 2 * values - 1
     normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
     z = np.maximum(normal[2], FLATTEST)
-    return -normal[:2] / z, np.where(values.sum(axis=0) > KNOWN_SUM, z**2, 0)
+    return -normal[:2] / z, np.where(values.sum(axis=0) > KNOWN_SUM, z**2, 0), inside[rows, columns]
 
 
 def _rim_links(depth: np.ndarray, outline: _Outline) -> Differences:
     """From every rim pixel of the front to the same of the back; depth (2, N)."""
-    rim = np.flatnonzero(outline.inside < RIM_BELOW).astype(np.int32)
+    rim = np.flatnonzero(outline.rim).astype(np.int32)
     gap = depth[1, rim] - depth[0, rim]
-    limb = outline_thickness(outline.radius[rim]) * 4 / outline.canvas
-    widest = outline_thickness(np.array(WIDEST_ROUND * outline.canvas)) * 4 / outline.canvas
+    widest = 2 * np.sqrt(2 * WIDEST_ROUND * outline.canvas) * 4 / outline.canvas  # 1 px inside
     # The wider the anchor's gap, the less sure that the outline is a limb's.
     unsure = 1 + np.maximum(gap / widest - 1, 0) ** 4
     weight = np.where(gap < WIDEST_GAP, RIM_WEIGHT / unsure, 0)
-    return Differences(rim, rim + np.int32(depth.shape[1]), np.clip(gap, 0, limb), weight)
+    return Differences(rim, rim + np.int32(depth.shape[1]), np.minimum(gap, outline.thickness[rim]), weight)
 
 
 def _thin_limbs(depth: np.ndarray, outline: _Outline) -> Differences:
     """From the front to the back inside of thin limbs; depth (2, N)."""
-    thin = (outline.radius < THIN * outline.canvas) & (outline.inside >= RIM_BELOW)
+    thin = (outline.radius < THIN * outline.canvas) & ~outline.rim
     inner = np.flatnonzero(thin).astype(np.int32)
     gap = depth[1, inner] - depth[0, inner]
     weight = np.where(gap < WIDEST_GAP, THIN_WEIGHT / outline.radius[inner] ** 2, 0)

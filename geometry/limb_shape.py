@@ -16,8 +16,6 @@ RADIUS_STEP = 1.25
 """Ratio of the radii that are tried."""
 SMALLEST_RADIUS = 2.0
 """[px]"""
-MEAN_ROOT = 2 / 3
-"""Mean of sqrt(e) over a pixel at the outline, whose centre lies anywhere between 0 and 1 px inside."""
 
 
 def limb_radius(mask: np.ndarray, widest: float) -> np.ndarray:
@@ -49,8 +47,3 @@ def round_thickness(inside: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """
     e = np.minimum(inside, radius)
     return 2 * np.sqrt(e * (2 * radius - e))
-
-
-def outline_thickness(radius: np.ndarray) -> np.ndarray:
-    """Mean thickness [px] of a round limb over the outermost pixel: 2 sqrt(2 r) 2/3, for radii [px] of some pixels."""
-    return 2 * np.sqrt(2 * radius) * MEAN_ROOT

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.special import ndtri
+
+OUTLINE_SIGMA = 2.0
+"""Blur [px] under which the stairs of a mask's edge become a line."""
+SMOOTH_RINGS = 2.5
+"""Distance [px] to the outside below which a pixel is near enough to the blurred edge to be placed by it."""
+NEAREST_OUTLINE = 0.05
+"""[px] a pixel of the mask is at least this far inside its outline."""
 
 
 def eroded(mask: np.ndarray, times: int, outside: bool = False) -> np.ndarray:
@@ -40,3 +48,22 @@ def nearest_in(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     index = np.zeros(labels.max() + 1, np.int64)
     index[labels[rows, columns]] = np.arange(len(rows))
     return rows[index[labels]], columns[index[labels]]
+
+
+def outline_distance(mask: np.ndarray) -> np.ndarray:
+    """Distance of the mask's pixel centres to its smooth outline: stairs of pixels have a line through them.
+
+    Near a straight edge a Gaussian blur of the mask is the cumulative normal distribution of that distance.
+
+    Args:
+        mask: (h, w) bool. Where the window cuts it, it is taken to go on.
+
+    Returns:
+        (h, w) float64 [px], from NEAREST_OUTLINE on; 0 outside the mask.
+    """
+    steps = depth_inside(mask, outside=True).astype(np.float64)
+    blurred = cv2.GaussianBlur(mask.astype(np.float64), (0, 0), OUTLINE_SIGMA, borderType=cv2.BORDER_REPLICATE)
+    smooth = OUTLINE_SIGMA * ndtri(np.clip(blurred, 1e-3, 1 - 1e-3))
+    # A corner or a finger blurs away: no pixel is further from the line than its steps to the outside.
+    smooth = np.clip(smooth, NEAREST_OUTLINE, steps)
+    return np.where(steps < SMOOTH_RINGS, smooth, steps - 0.5) * mask

@@ -2,8 +2,8 @@
 
 At the rim the surface turns away from the camera, so a map's last pixel still stands 10 to 40 px of depth before the
 other's. Every rim pixel gets a curve along its ray that leaves each map in the direction in which that map's surface
-runs, and turns steadily in between, as a limb does. It stays within a pixel of the silhouette, which is where the
-photo says the body ends.
+runs, turns steadily in between, as a limb does, and touches the smooth outline of the silhouette, which is where the
+photo says the body ends: through the stairs of its pixels, not around them.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ import cv2
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
-from geometry.pixel_sets import eroded, nearest_in, rim_of
+from geometry.pixel_sets import OUTLINE_SIGMA, eroded, nearest_in, outline_distance, rim_of
 from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
 
 COLOR_INSET_AT_2048 = 3
 """The rim's own pixels mix the person with the background, so a side takes its colors from this far inside [px]."""
-OUTLINE_SIGMA_AT_2048 = 2.0
-"""Blur [px] under which the stairs of the silhouette's edge become its direction."""
 FLYING_COSINE = 0.2
 """Of the angle between a normal and the ray (78 deg), below which a pixel away from the rim belongs to no surface."""
 STEEP_RIM_AT_2048 = 6
 """Pixels this near to the rim [px] are steep by right: a limb turns away there."""
 LARGEST_BULGE = 1.0
-"""How far a curve may stand out of its pixel's centre [px]: the true outline runs somewhere in that range."""
+"""How far a curve may stand out of its pixel's centre [px]: the outline runs somewhere in that range."""
 LONGEST_GAP = 0.05
 """World units (12 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand before a hip;
 a curve there would be a strut between the two."""
@@ -87,7 +85,13 @@ class SideCurves:
 
 
 def side_curves(
-    start: np.ndarray, end: np.ndarray, normals: tuple[np.ndarray, np.ndarray], outwards: np.ndarray, focal: float
+    start: np.ndarray,
+    end: np.ndarray,
+    normals: tuple[np.ndarray, np.ndarray],
+    outwards: np.ndarray,
+    focal: float,
+    *,
+    reach: np.ndarray | None = None,
 ) -> SideCurves:
     """Curves that leave each map in the direction in which its surface runs, and turn steadily in between.
 
@@ -96,6 +100,8 @@ def side_curves(
         normals: of both maps there, (N, 3) unit, outwards.
         outwards: (N, 3) unit directions out of the silhouette (`outline_directions`).
         focal: focal length [px].
+        reach: (N,) how far outwards of its ends every curve gets half way [px]; without, as far as its ends' directions
+            lead it, and at most LARGEST_BULGE.
     """
     rays = start - CENTRE
     distance = np.linalg.norm(rays, axis=1, keepdims=True)
@@ -106,10 +112,11 @@ def side_curves(
     half_turn = np.arccos(np.clip(np.einsum("nc,nc->n", leave, enter), -1, 1)) / 2
     speed = (gap / np.cos(half_turn / 2) ** 2)[:, None]
     # Half way, a cubic stands out by an eighth of the two tangents' outward parts.
-    limit = 4 * LARGEST_BULGE * distance / focal
-    return SideCurves(
-        start, _limit_along(speed * leave, outwards, limit), end, _limit_along(speed * enter, outwards, limit)
-    )
+    pitch = 4 * distance / focal
+    low, high = (-LARGEST_BULGE, LARGEST_BULGE) if reach is None else (reach[:, None], reach[:, None])
+    bounds = low * pitch, high * pitch
+    leave, enter = _kept_along(speed * leave, outwards, bounds), -_kept_along(-speed * enter, outwards, bounds)
+    return SideCurves(start, leave, end, enter)
 
 
 def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
@@ -124,6 +131,7 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
         (sides.front.normals[rim], sides.back.normals[rim]),
         outwards[rim],
         focal,
+        reach=np.minimum(outline_distance(sides.silhouette)[rim], LARGEST_BULGE),
     )
     count = np.maximum(np.ceil(gap[rim] * focal / sides.front.distance[rim]).astype(np.int64) - 1, 0)
     curve = np.repeat(np.arange(len(count)), count)
@@ -136,12 +144,13 @@ def _curves(sides: Sides, colors: np.ndarray) -> PointCloud:
 
 def outline_directions(sides: Sides) -> np.ndarray:
     """(h, w, 3) unit directions out of the silhouette, parallel to the image plane; 0 where there is none."""
-    sigma = max(OUTLINE_SIGMA_AT_2048 * sides.size / 2048, 1.0)
-    margin = int(4 * sigma) + 1
+    margin = int(4 * OUTLINE_SIGMA) + 1
     padded = cv2.copyMakeBorder(
         sides.silhouette.astype(np.float32), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
     )
-    down, right = np.gradient(cv2.GaussianBlur(padded, (0, 0), sigma)[margin - 1 : 1 - margin, margin - 1 : 1 - margin])
+    down, right = np.gradient(
+        cv2.GaussianBlur(padded, (0, 0), OUTLINE_SIGMA)[margin - 1 : 1 - margin, margin - 1 : 1 - margin]
+    )
     outwards = np.stack([-right, down, np.zeros_like(down)], axis=-1)[1:-1, 1:-1].astype(np.float64)
     length = np.linalg.norm(outwards, axis=-1, keepdims=True)
     return np.where(length > 1e-4, outwards / np.maximum(length, 1e-4), 0)
@@ -158,10 +167,10 @@ def _heading(normals: np.ndarray, outwards: np.ndarray, rays: np.ndarray) -> np.
     return heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)
 
 
-def _limit_along(vectors: np.ndarray, axis: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Vectors (N, 3) whose part along the unit axis (N, 3) is cut to [-limit, limit], limit (N, 1)."""
+def _kept_along(vectors: np.ndarray, axis: np.ndarray, bounds: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Vectors (N, 3) whose part along the unit axis (N, 3) is moved between the bounds, (N, 1) each."""
     part = np.einsum("nc,nc->n", vectors, axis)[:, None]
-    return vectors + (np.clip(part, -limit, limit) - part) * axis
+    return vectors + (np.clip(part, *bounds) - part) * axis
 
 
 def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:

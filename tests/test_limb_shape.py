@@ -1,9 +1,10 @@
-"""What silhouettes say of thickness, on discs and bars."""
+"""What silhouettes say of thickness and of their own smooth outline, on discs and bars."""
 
 import numpy as np
 import pytest
 
-from geometry.limb_shape import limb_radius, outline_thickness, round_thickness
+from geometry.limb_shape import limb_radius, round_thickness
+from geometry.pixel_sets import outline_distance
 
 ROWS, COLUMNS = np.mgrid[:160, :160] + 0.5
 
@@ -36,8 +37,21 @@ def test_thickness_of_a_round_limb():
     np.testing.assert_allclose(round_thickness(np.array([0.0, 10.0, 2.0, 25.0]), np.array(10.0)), [0, 20, 12, 20])
 
 
-def test_the_outermost_pixel_sees_the_mean_over_its_width():
-    inside = (np.arange(1000) + 0.5) / 1000
-    assert outline_thickness(np.array(200.0)) == pytest.approx(
-        round_thickness(inside, np.array(200.0)).mean(), rel=0.01
-    )
+@pytest.mark.parametrize("slope", [0.0, 0.21, 0.5, 0.83])
+def test_stairs_of_pixels_have_a_straight_line_through_them(slope):
+    """Without the blur distances of the rim's pixels jump by up to a pixel from stair to stair."""
+    distance = (COLUMNS - 60 - slope * (ROWS - 80)) / np.hypot(1, slope)
+    mask = distance > 0
+    near = mask & (distance < 2) & (abs(ROWS - 80) < 50)
+    assert abs(outline_distance(mask) - distance)[near].max() < 0.2
+
+
+def test_a_discs_outline_is_a_circle():
+    distance = 40 - np.hypot(ROWS - 80, COLUMNS - 80)
+    found = outline_distance(distance > 0)
+    assert abs(found - distance)[(distance > 0) & (distance < 2)].max() < 0.3
+    assert abs(found - distance)[distance > 0].max() < 1.0 and (found[distance <= 0] == 0).all()
+
+
+def test_the_outline_does_not_run_along_the_window():
+    assert outline_distance(abs(COLUMNS - 80) < 12)[0, 80] == pytest.approx(11.5, abs=0.6)
