@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from datasets.pairs.pair_files import lists_are_current, write_lists
+from datasets.people.person_sources import person_sources
 from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
 from datasets.scan_sets import open_source
 from utils.batch import run_batch
@@ -55,6 +57,10 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}, expected {least} or more")
     if args.res > 2048:
         raise InputError(f"--res {args.res}, expected at most 2048: the depth files hold no more")
+    if args.yaws and not all(math.isfinite(yaw) for yaw in args.yaws):
+        raise InputError(f"--yaws {' '.join(map(str, args.yaws))}, expected degrees")
+    if args.keypoints == "rtmw":
+        person_sources(args.keypoints)
 
 
 @ends_in_one_line

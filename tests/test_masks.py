@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import requests
 
 from datasets.people.given_mask import GivenMask, has_given_mask, mask_path, read_mask
-from datasets.people.person import MaskError, ModelUnavailableError, Photo, check_mask
+from datasets.people.person import HAND, MaskError, ModelUnavailableError, Photo, check_mask
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
@@ -81,14 +82,37 @@ def test_a_fitting_mask_passes(tmp_path):
         (np.zeros((100, 100), bool), "empty"),
         (np.ones((100, 100), bool), "fills every border"),
         (np.zeros((100, 90), bool), "mask of 90 x 100, expected the photo's 100 x 100"),
-        (np.roll(block() > 0, 30, axis=1), "holds 0 of 31 confident joints"),
-        (np.where(np.arange(100)[:, None] < 60, block(), 0) > 0, "holds 20 of 31"),
+        (
+            np.roll(block() > 0, 30, axis=1),
+            "holds 0 of 21 confident joints of head, trunk and legs.*another --mask.*anna_mask.png",
+        ),
+        (np.where(np.arange(100)[:, None] < 40, block(), 0) > 0, r"holds \d+ of 21"),
     ],
     ids=["empty", "everything", "another size", "another person", "cut"],
 )
 def test_a_wrong_mask_is_refused(tmp_path, mask, words):
     with pytest.raises(MaskError, match=words):
         check_mask(photo(tmp_path), joints(), mask)
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"), [(["left"], "left hand is"), (["left", "right"], "left and right hand are")]
+)
+def test_a_mask_without_hands_is_a_warning(tmp_path, lost, words):
+    """Ten of the 31 joints are fingers and wrists: they do not tell another person."""
+    anna = joints()
+    xy = anna.xy.copy()
+    for side in lost:
+        xy[HAND[side], 0] = 20  # beside the mask
+    warnings = check_mask(photo(tmp_path), replace(anna, xy=xy), block() > 0)
+    assert any(f"{words} not in the mask" in warning for warning in warnings), warnings
+
+
+def test_joints_of_another_size_are_named_with_the_factor(tmp_path):
+    anna = joints()
+    half = replace(anna, xy=anna.xy / 2)
+    with pytest.raises(MaskError, match="multiplied by 2 the joints would fit"):
+        check_mask(photo(tmp_path), half, block() > 0)
 
 
 def test_a_mask_of_much_more_than_the_person_is_a_warning(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 from datasets.people.openpose import OpenPoseFile, keypoint_path, openpose_json, read_people, write_keypoints
 from datasets.people.person import KeypointFileError, NoPersonError, Photo
-from geometry.keypoints import INDEX, Keypoints
+from datasets.people.point_orders import BODY_25B
+from geometry.keypoints import INDEX, OPENPOSE_BODY, Keypoints
 
 
 def person(offset: float = 0.0, scale: float = 1.0) -> dict:
@@ -69,6 +70,73 @@ def test_a_run_without_hands_is_sound(tmp_path, hands):
     assert joints.present.sum() == 23
 
 
+SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic_200001_keypoints.json"
+
+
+def sample() -> tuple[dict, np.ndarray]:
+    """A person of OpenPose, and the (25, 3) points of its body."""
+    anna = json.loads(SAMPLE.read_text())["people"][0]
+    return anna, np.array(anna["pose_keypoints_2d"]).reshape(25, 3)
+
+
+def test_a_ghost_of_a_few_weak_points_is_not_the_person(tmp_path):
+    """Two points in opposite corners have the largest box of all."""
+    ghost, weak = sample()
+    weak[:] = 0
+    weak[0], weak[11] = (2, 2, 0.12), (2045, 2045, 0.11)
+    ghost["pose_keypoints_2d"] = weak.ravel().tolist()
+    write(keypoint_path(tmp_path / "anna.png"), [ghost, sample()[0]])
+    for number in (None, 1):
+        found = OpenPoseFile(number).keypoints(photo(tmp_path, 2048, 2048))
+        assert found.keypoints.present[: len(OPENPOSE_BODY)].sum() > 20 and not found.warnings
+    with pytest.raises(NoPersonError, match="person 2 was asked for, expected 1 to 1"):
+        OpenPoseFile(2).keypoints(photo(tmp_path, 2048, 2048))
+
+
+def test_weak_joints_are_better_than_none(tmp_path):
+    anna, body = sample()
+    body[:, 2] *= 0.2
+    write(keypoint_path(tmp_path / "anna.png"), [anna | {"pose_keypoints_2d": body.ravel().tolist()}])
+    assert OpenPoseFile().keypoints(photo(tmp_path, 2048, 2048)).keypoints.present.sum() > 20
+
+
+def test_body_25b_is_told_by_its_limbs_and_named(tmp_path):
+    anna, body = sample()
+    other = np.zeros((25, 3))
+    other[list(BODY_25B)] = body[list(OPENPOSE_BODY)]
+    other[17], other[18] = body[1], body[0] - (0, 30, 0)
+    write(keypoint_path(tmp_path / "anna.png"), [anna | {"pose_keypoints_2d": other.ravel().tolist()}])
+    found = OpenPoseFile().keypoints(photo(tmp_path, 2048, 2048))
+    np.testing.assert_array_equal(found.keypoints.xy[:23], body[list(OPENPOSE_BODY), :2])
+    assert found.warnings == ("joints from anna_keypoints.json in the order of BODY_25B",)
+
+
+def test_another_order_of_25_points_is_refused(tmp_path):
+    anna, body = sample()
+    for seed in range(20):
+        mixed = np.random.default_rng(seed).permutation(body)
+        write(tmp_path / "a.json", [anna | {"pose_keypoints_2d": mixed.ravel().tolist()}])
+        with pytest.raises(KeypointFileError, match=r"a.json: people\[0\].* make no body in the order of BODY_25 or"):
+            read_people(tmp_path / "a.json")
+
+
+def test_joints_of_a_larger_photo_are_named_with_the_factor(tmp_path):
+    anna, body = sample()
+    body[:, :2] *= 2
+    write(keypoint_path(tmp_path / "anna.png"), [anna | {"pose_keypoints_2d": body.ravel().tolist()}])
+    with pytest.raises(KeypointFileError, match="another size.; multiplied by 0.5 its joints would fit"):
+        OpenPoseFile().keypoints(photo(tmp_path, 2048, 2048))
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "NaN", "-Infinity"])
+def test_numbers_that_are_none_are_named(tmp_path, number):
+    text = json.dumps({"people": [sample()[0] | {"pose_keypoints_2d": [0.5] * 74 + [12345]}]}).replace("12345", number)
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(KeypointFileError, match=r"pose_keypoints_2d\[74\]: .*, expected a finite number") as caught:
+        read_people(tmp_path / "a.json")
+    assert len(str(caught.value)) < 200
+
+
 def cut(values: list, length: int) -> list:
     return values[:length]
 
@@ -84,7 +152,7 @@ def cut(values: list, length: int) -> list:
         ('{"people": []}', "people is empty"),
         ('{"people": [7]}', r"people\[0\]: int"),
         ('{"people": [{}]}', r"people\[0\].pose_keypoints_2d: NoneType, expected a list of 75"),
-        ("[" * 100000, "cannot be read as JSON"),
+        ("[" * 100000, "lists within lists without end, expected OpenPose's JSON"),
     ],
 )
 def test_a_file_that_is_not_openpose_is_one_clear_error(tmp_path, text, words):

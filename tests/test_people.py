@@ -9,6 +9,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
+from datasets.people.choice import choose_person
 from datasets.people.given_mask import GivenMask
 from datasets.people.mediapipe.detector import MediaPipeDetector
 from datasets.people.mediapipe.person_mask import MediaPipeMask
@@ -22,7 +23,6 @@ from datasets.people.person import (
     NoPersonError,
     PersonCutOffError,
     Photo,
-    choose_person,
     find_person,
 )
 from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
@@ -105,7 +105,18 @@ def test_who_is_taken():
         choose_person(boxes, (1000, 1000), 4, "a.png")
 
 
-def test_every_choice_has_its_source():
+def test_what_is_not_installed_is_said_once_at_the_start(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "rtmlib" else True)
+    with pytest.raises(ModelUnavailableError, match="--keypoints rtmw: the package rtmlib is missing: pip install"):
+        person_sources(keypoints="rtmw")
+    with pytest.raises(ModelUnavailableError, match="--providers TPU: expected some of .*CPUExecutionProvider"):
+        person_sources(options=SourceOptions(providers=("TPU",)))
+    with pytest.raises(InputError, match="--threads -1, expected 0 or more"):
+        person_sources(options=SourceOptions(threads=-1))
+
+
+def test_every_choice_has_its_source(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rtmlib", types.SimpleNamespace(__spec__=1))
     kinds = {"file": OpenPoseFile, "mediapipe": MediaPipeDetector, "rtmw": RtmwKeypoints}
     for choice in KEYPOINT_CHOICES:
         source = person_sources(keypoints=choice).keypoints
@@ -118,9 +129,9 @@ def test_every_choice_has_its_source():
 
 
 def test_unknown_choices_are_named():
-    with pytest.raises(InputError, match="keypoints 'openpose', expected one of auto, file"):
+    with pytest.raises(InputError, match="--keypoints openpose, expected one of auto, file"):
         person_sources(keypoints="openpose")
-    with pytest.raises(InputError, match="mask 'bria-rmbg', expected one of auto, file"):
+    with pytest.raises(InputError, match="--mask bria-rmbg, expected one of auto, file"):
         person_sources(mask="bria-rmbg")
     with pytest.raises(InputError, match="person 0, expected a number from 1"):
         person_sources(options=SourceOptions(person=0))

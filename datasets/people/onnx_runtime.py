@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from types import ModuleType
 
 from datasets.people.person import ModelUnavailableError
@@ -27,3 +28,25 @@ def import_onnxruntime(wanted_by: str) -> ModuleType:
     if importlib.util.find_spec("onnxruntime") is None:
         raise ModelUnavailableError(f"{wanted_by}: the package onnxruntime is missing: pip install onnxruntime")
     return importlib.import_module("onnxruntime")
+
+
+def check_available(wanted_by: str, packages: Sequence[str], providers: Sequence[str]) -> None:
+    """Look for packages and providers, so that a wrong option is said once, and not for every photo.
+
+    Args:
+        wanted_by: the model that needs them, for the message.
+        packages: beside onnxruntime.
+        providers: of onnxruntime.
+
+    Raises:
+        ModelUnavailableError: one is not there.
+    """
+    for package in packages:
+        import_onnxruntime(wanted_by)
+        if importlib.util.find_spec(package) is None:
+            raise ModelUnavailableError(f"{wanted_by}: the package {package} is missing: pip install {package}")
+    if list(providers) != ["CPUExecutionProvider"]:
+        known = import_onnxruntime(wanted_by).get_available_providers()
+        unknown = sorted(set(providers) - set(known))
+        if unknown:
+            raise ModelUnavailableError(f"--providers {' '.join(unknown)}: expected some of {', '.join(known)}")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.people.person import CONFIDENT, FoundKeypoints, KeypointFileError, Photo, choose_person
-from geometry.keypoints import FINGERS, HAND_PIP, INDEX, OPENPOSE_BODY, Keypoints
-from utils.files import write_text
+from datasets.people.choice import choose_person
+from datasets.people.person import CONFIDENT, SHRUNK, FoundKeypoints, KeypointFileError, Photo
+from datasets.people.point_orders import ORDERS, order_of
+from geometry.keypoints import FINGERS, HAND_PIP, INDEX, OPENPOSE_BODY, IncompletePersonError, Keypoints, repair
+from utils.errors import InputError, shown
+from utils.files import read_json, write_text
 
 BODY_FIELD, HAND_FIELDS = "pose_keypoints_2d", {"left": "hand_left_keypoints_2d", "right": "hand_right_keypoints_2d"}
 BODY_POINTS, HAND_POINTS = 25, 21
@@ -41,7 +45,7 @@ def _triples(person: dict, field: str, points: int, where: str) -> np.ndarray:
         )
     for position, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise KeypointFileError(f"{where}.{field}[{position}]: {value!r}, expected a finite number")
+            raise KeypointFileError(f"{where}.{field}[{position}]: {shown(value)}, expected a finite number")
     return np.array(values, dtype=np.float64).reshape(points, 3)
 
 
@@ -49,14 +53,23 @@ def _person(person: object, where: str) -> Keypoints:
     if not isinstance(person, dict):
         raise KeypointFileError(f"{where}: {type(person).__name__}, expected an object with {BODY_FIELD}")
     joints = np.zeros((31, 3))
-    joints[: len(OPENPOSE_BODY)] = _triples(person, BODY_FIELD, BODY_POINTS, where)[list(OPENPOSE_BODY)]
+    body = _triples(person, BODY_FIELD, BODY_POINTS, where)
+    order = order_of(body, CONFIDENT)
+    if order is None:
+        raise KeypointFileError(
+            f"{where}.{BODY_FIELD}: 25 points that make no body in the order of {' or '.join(ORDERS)},"
+            " expected what OpenPose's BODY_25 model writes"
+        )
+    joints[: len(OPENPOSE_BODY)] = body[list(ORDERS[order])]
     for side, field in HAND_FIELDS.items():
         # OpenPose without --hand writes no such field or an empty one: the fingers are missing, the file is sound.
         if person.get(field):
             joints[list(FINGERS[side])] = _triples(person, field, HAND_POINTS, where)[list(HAND_PIP)]
     # OpenPose writes (0, 0, 0) for a joint it does not see; a file edited by hand may have left a score behind.
     joints[(joints[:, :2] == 0).all(axis=1), 2] = 0.0
-    return Keypoints.from_scores(joints[:, :2], joints[:, 2], source=where.split(":")[0])
+    name = where.split(":")[0]
+    source = name if order == "BODY_25" else f"{name} in the order of {order}"
+    return Keypoints.from_scores(joints[:, :2], joints[:, 2], source)
 
 
 def read_people(path: Path | str) -> list[Keypoints]:
@@ -67,11 +80,9 @@ def read_people(path: Path | str) -> list[Keypoints]:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise KeypointFileError(f"{path}: no such file, expected OpenPose's JSON of the photo's joints") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise KeypointFileError(f"{path}: cannot be read as JSON ({error})") from error
+        content = read_json(path, "OpenPose's JSON of the photo's joints")
+    except InputError as error:
+        raise KeypointFileError(str(error)) from error
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
         raise KeypointFileError(f"{path}: no list named people, expected a file that OpenPose wrote")
@@ -124,23 +135,61 @@ class OpenPoseFile:
             NoPersonError: there is no such person in it.
         """
         path = keypoint_path(photo.path)
-        people = [person for person in read_people(path) if person.present.any()]
-        if not people:
-            raise KeypointFileError(f"{path}: every joint of every person is missing")
-        boxes = np.array([np.r_[p.xy[p.present].min(0), p.xy[p.present].max(0)] for p in people])
+        people = _bodies(read_people(path), path)
+        boxes = np.array([_box(person) for person in people])
         chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
         _check_inside(people[chosen], photo, path)
+        if people[chosen].source != path.name:
+            warnings = (*warnings, f"joints from {people[chosen].source}")
         return FoundKeypoints(people[chosen], warnings)
+
+
+def _confident(keypoints: Keypoints) -> np.ndarray:
+    """(31,) bool: the joints that count; where none is confident, all that are there."""
+    confident = keypoints.score >= CONFIDENT
+    return confident if confident.any() else keypoints.present
+
+
+def _bodies(people: list[Keypoints], path: Path) -> list[Keypoints]:
+    """Those whose confident joints make a body: OpenPose finds ghosts of two or three weak points beside them.
+
+    When nobody's do, those whose joints are all taken make one, and else everybody with a joint.
+    """
+    people = [person for person in people if person.present.any()]
+    if not people:
+        raise KeypointFileError(f"{path}: every joint of every person is missing, expected a person")
+    sure = [replace(p, score=np.where(_confident(p), p.score, 0.0)) for p in people]
+    bodies = [p for p, strict in zip(people, sure, strict=True) if _makes_a_body(strict)]
+    return bodies or [p for p in people if _makes_a_body(p)] or people
+
+
+def _makes_a_body(keypoints: Keypoints) -> bool:
+    try:
+        repair(keypoints)
+    except IncompletePersonError:
+        return False
+    return True
+
+
+def _box(keypoints: Keypoints) -> np.ndarray:
+    """(4,) left, top, right, bottom of the joints that count [px]."""
+    xy = keypoints.xy[_confident(keypoints)]
+    return np.r_[xy.min(0), xy.max(0)]
 
 
 def _check_inside(keypoints: Keypoints, photo: Photo, path: Path) -> None:
     margin, size = OUTSIDE * max(photo.size), np.array(photo.size)
+    confident = keypoints.score >= CONFIDENT
     beyond = np.maximum(-keypoints.xy, keypoints.xy - (size - 1)).max(axis=1)
-    wrong = np.flatnonzero((keypoints.score >= CONFIDENT) & (beyond > margin))
-    if len(wrong):
-        x, y = keypoints.xy[wrong[0]]
-        name = next(joint for joint, index in INDEX.items() if index == wrong[0])
-        raise KeypointFileError(
-            f"{path}: {name} at ({x:.0f}, {y:.0f}) lies outside the photo of {size[0]} x {size[1]}:"
-            " was the file made for an image of another size?"
-        )
+    wrong = np.flatnonzero(confident & (beyond > margin))
+    if not len(wrong):
+        return
+    x, y = keypoints.xy[wrong[0]]
+    name = next(joint for joint, index in INDEX.items() if index == wrong[0])
+    largest = float(np.min(size / np.maximum(keypoints.xy[confident].max(0), 1)))
+    factor = next((f for f in SHRUNK if f <= largest < 1), None)
+    fit = f"; multiplied by {factor:.3g} its joints would fit" if factor else ""
+    raise KeypointFileError(
+        f"{path}: {name} at ({x:.0f}, {y:.0f}) lies outside the photo of {size[0]} x {size[1]}, expected joints of this"
+        f" photo: was the file made for an image of another size?{fit}"
+    )

@@ -9,7 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from geometry.keypoints import INDEX, IncompletePersonError, Keypoints, repair
+from geometry.keypoints import FINGERS, INDEX, IncompletePersonError, Keypoints, repair
 from utils.errors import InputError
 from utils.files import check_name, read_photo
 
@@ -189,6 +189,13 @@ def _down(keypoints: Keypoints) -> np.ndarray:
 CONFIDENT = 0.3
 """Joints of at least this score take part in the checks of a mask and of a photo's size."""
 JOINTS_IN_MASK = 0.8
+"""Of the confident joints but the hands', ten of the 31, which masks lose first."""
+HAND = {side: np.array([INDEX[f"{side}_wrist"], *FINGERS[side]]) for side in ("left", "right")}
+HANDS = np.isin(np.arange(len(INDEX)), np.concatenate(list(HAND.values())))
+HAND_LOST = 0.5
+"""Of a hand's confident joints in the mask, below which it is said."""
+SHRUNK = (3 / 4, 2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 8)
+"""Factors by which photos are made smaller."""
 MASK_MARGIN = 0.02
 """Of the longer side of the joints' box: how far beside the mask a joint may lie (ears and finger tips do)."""
 MASK_FAR_FROM_JOINTS = 0.5
@@ -215,17 +222,36 @@ def check_mask(photo: Photo, keypoints: Keypoints, mask: np.ndarray) -> tuple[st
     confident = keypoints.score >= CONFIDENT
     if not confident.any():
         return ()
-    joints = keypoints.xy[confident]
-    inside = _near_mask(mask, joints, MASK_MARGIN * np.ptp(joints, axis=0).max())
-    if inside.mean() < JOINTS_IN_MASK:
+    near = _near_mask(mask, keypoints.xy, MASK_MARGIN * np.ptp(keypoints.xy[confident], axis=0).max())
+    inside = near[confident & ~HANDS]
+    if len(inside) and inside.mean() < JOINTS_IN_MASK:
         raise MaskError(
-            f"{name}: the mask holds {inside.sum()} of {len(inside)} confident joints,"
-            f" expected {100 * JOINTS_IN_MASK:.0f} %: it is not this person's"
+            f"{name}: the mask holds {inside.sum()} of {len(inside)} confident joints of head, trunk and legs, expected"
+            f" {100 * JOINTS_IN_MASK:.0f} %: it is not this person's{_factor(keypoints.xy[confident & ~HANDS], mask)};"
+            f" try another --mask, put one of your own beside the photo as {photo.path.stem}_mask.png, or look at the"
+            " joints (--save_keypoints)"
         )
-    overlap = _box_overlap(joints, np.argwhere(mask)[:, ::-1])
+    warnings = []
+    lost = [side for side, of_hand in HAND.items() if (near | ~confident)[of_hand].mean() < HAND_LOST]
+    if lost:
+        warnings.append(f"{' and '.join(lost)} hand {'is' if len(lost) == 1 else 'are'} not in the mask: look at it")
+    overlap = _box_overlap(keypoints.xy[confident], np.argwhere(mask)[:, ::-1])
     if overlap < MASK_FAR_FROM_JOINTS:
-        return (f"the boxes of joints and mask overlap by {overlap:.2f} only: look whether they are the same person's",)
-    return ()
+        warnings.append(
+            f"the boxes of joints and mask overlap by {overlap:.2f} only: look whether they are the same person's"
+        )
+    return tuple(warnings)
+
+
+def _factor(joints: np.ndarray, mask: np.ndarray) -> str:
+    """A word about the factor by which (K, 2) joints would fit a mask, when there is one: another size of the photo."""
+    margin = MASK_MARGIN * np.ptp(joints, axis=0).max()
+    factors = [*SHRUNK, *(1 / factor for factor in SHRUNK)]
+    inside = [_near_mask(mask, factor * joints, factor * margin).mean() for factor in factors]
+    if max(inside) < JOINTS_IN_MASK:
+        return ""
+    factor = factors[int(np.argmax(inside))]
+    return f" (multiplied by {factor:.3g} the joints would fit: were they made for another size of the photo?)"
 
 
 def _near_mask(mask: np.ndarray, joints: np.ndarray, margin: float) -> np.ndarray:
@@ -244,38 +270,3 @@ def _box_overlap(first: np.ndarray, second: np.ndarray) -> float:
     high = np.minimum(first.max(0), second.max(0))
     shared = np.prod(np.clip(high - low, 0, None))
     return float(shared / (np.prod(np.ptp(first, axis=0)) + np.prod(np.ptp(second, axis=0)) - shared + 1e-9))
-
-
-def choose_person(
-    boxes: np.ndarray, size: tuple[int, int], number: int | None, name: str
-) -> tuple[int, tuple[str, ...]]:
-    """Which of several people is meant.
-
-    Args:
-        boxes: (K, 4) left, top, right, bottom [px].
-        size: (width, height) of the photo [px].
-        number: the person's number, counted from 1 at the left of the photo; None takes the largest and most central.
-        name: the photo, for the message.
-
-    Returns:
-        Index of the box, and a warning when there was a choice that nobody made.
-
-    Raises:
-        NoPersonError: there are fewer people than `number`.
-    """
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    from_left = np.argsort(centre[:, 0], kind="stable")
-    if number is not None:
-        if not 1 <= number <= len(boxes):
-            raise NoPersonError(f"{name}: person {number} was asked for, expected 1 to {len(boxes)} (from the left)")
-        return int(from_left[number - 1]), ()
-    away = np.linalg.norm((centre - np.array(size) / 2) / (np.array(size) / 2), axis=1) / np.sqrt(2)
-    prominence = np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1) * (1 - 0.5 * np.minimum(away, 1.0))
-    chosen = int(np.argmax(prominence))
-    if len(boxes) == 1:
-        return chosen, ()
-    position = int(np.flatnonzero(from_left == chosen)[0]) + 1
-    return chosen, (
-        f"{len(boxes)} people: took number {position} from the left, the largest and most central"
-        " (--person N takes another)",
-    )

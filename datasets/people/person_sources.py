@@ -9,6 +9,7 @@ import numpy as np
 from datasets.people.given_mask import GivenMask, has_given_mask
 from datasets.people.mediapipe.detector import MediaPipeDetector
 from datasets.people.mediapipe.person_mask import MediaPipeMask
+from datasets.people.onnx_runtime import check_available
 from datasets.people.openpose import OpenPoseFile, keypoint_path
 from datasets.people.person import FoundKeypoints, FoundMask, KeypointSource, MaskSource, Photo
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
@@ -41,20 +42,30 @@ class PersonSources:
 
 
 def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceOptions | None = None) -> PersonSources:
-    """The sources that a user names. Nothing is loaded before the first photo that needs it.
+    """The sources that a user names, looked at once: their packages are there. Weights wait for the first photo.
 
     Args:
         keypoints: one of KEYPOINT_CHOICES.
         mask: one of MASK_CHOICES.
 
     Raises:
-        InputError: there is no source of that name, or no such person.
+        InputError: there is no source of that name, no such person, or a package or provider is missing.
     """
     options = options or SourceOptions()
     if options.person is not None and options.person < 1:
-        raise InputError(f"person {options.person}, expected a number from 1, counted from the left of the photo")
+        raise InputError(f"--person {options.person}, expected a number from 1, counted from the left of the photo")
+    if options.threads < 0:
+        raise InputError(f"--threads {options.threads}, expected 0 or more")
+    check_available(
+        "--keypoints rtmw" if keypoints == "rtmw" else f"--mask {mask}", _packages(keypoints, mask), options.providers
+    )
     detector = MediaPipeDetector(options.person, options.corrected, options.providers, options.threads)
     return PersonSources(_keypoint_source(keypoints, options, detector), _mask_source(mask, options, detector))
+
+
+def _packages(keypoints: str, mask: str) -> list[str]:
+    """Packages beside onnxruntime."""
+    return ["rtmlib"] * (keypoints == "rtmw") + ["rembg"] * (mask in REMBG_MODELS)
 
 
 def _keypoint_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> KeypointSource:
@@ -66,7 +77,7 @@ def _keypoint_source(choice: str, options: SourceOptions, detector: MediaPipeDet
         return detector
     if choice == "rtmw":
         return RtmwKeypoints(options.person, options.providers)
-    raise InputError(f"keypoints {choice!r}, expected one of {', '.join(KEYPOINT_CHOICES)}")
+    raise InputError(f"--keypoints {choice}, expected one of {', '.join(KEYPOINT_CHOICES)}")
 
 
 def _mask_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> MaskSource:
@@ -78,7 +89,7 @@ def _mask_source(choice: str, options: SourceOptions, detector: MediaPipeDetecto
         return MediaPipeMask(detector, with_skirt=choice == "mediapipe-skirt")
     if choice in REMBG_MODELS:
         return RembgMask(choice, options.providers, options.threads)
-    raise InputError(f"mask {choice!r}, expected one of {', '.join(MASK_CHOICES)}")
+    raise InputError(f"--mask {choice}, expected one of {', '.join(MASK_CHOICES)}")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from datasets.people.choice import choose_person
 from datasets.people.onnx_runtime import import_onnxruntime
-from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo, choose_person
+from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo
 from geometry.keypoints import WHOLEBODY, Keypoints
 
 SEEN = 0.3

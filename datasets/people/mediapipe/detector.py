@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from datasets.people.choice import choose_person
 from datasets.people.mediapipe.joints import POSE_POINT, joints_from_pose, one_hand_each
 from datasets.people.mediapipe.landmarks import Hand, Pose, find_hand, find_pose_twice
 from datasets.people.mediapipe.onnx_networks import Networks
@@ -17,7 +18,6 @@ from datasets.people.person import (
     NoPersonError,
     PersonCutOffError,
     Photo,
-    choose_person,
     complete_keypoints,
 )
 from geometry.keypoints import BODY_JOINTS, INDEX, JOINTS, PREDICTED_SCORE, Keypoints
