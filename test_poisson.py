@@ -10,8 +10,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, positive
@@ -63,12 +66,15 @@ def find_clouds(folder: Path) -> list[str]:
 def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: int) -> None:
     """Read one cloud of a run, write its mesh."""
     # Open3D takes a second to import: the process that only hands out work does without.
-    from geometry.surface import reconstruct_surface
+    from geometry.surface import points_inwards, reconstruct_surface
     from utils.mesh_files import write_mesh
     from utils.ply import read_cloud
 
     path = run.cloud(name, closed=True)
     cloud = read_cloud(path)
+    if points_inwards(cloud):
+        tqdm.write(f"note: {path}: its normals point inwards and are turned", file=sys.stderr)
+        cloud = replace(cloud, normals=-cloud.normals)
     try:
         mesh = reconstruct_surface(cloud, depth, threads)
     except ValueError as error:

@@ -9,7 +9,7 @@ import numpy as np
 from datasets.pairs.pair_files import Pair, write_images
 from datasets.rendering.appearance import VertexColor
 from datasets.rendering.scan import Scan
-from datasets.rendering.scan_file import read_mesh
+from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import stand_in_frame
 from datasets.rendering.scan_renderer import ScanRenderer, encode_distance
 from datasets.rendering.shading import random_lighting
@@ -20,8 +20,8 @@ from geometry.mesh import Mesh
 
 def scan_of_size(mesh_path: Path, faces: int) -> Scan:
     """A mesh with vertex colors, its triangles cut into four until there are `faces` of them, give or take three."""
-    mesh = read_mesh(mesh_path, size=2048)
-    vertices, triangles, rgb = mesh.vertices, mesh.faces, mesh.appearance.rgb / 255
+    body = read_colored_mesh(mesh_path, size=2048)
+    vertices, triangles, rgb = body.mesh.vertices, body.mesh.faces, body.appearance.rgb / 255
     while len(triangles) + 2 < faces:
         cut = triangles[: -(-(faces - len(triangles)) // 3)]
         mids = [(cut[:, k], cut[:, (k + 1) % 3]) for k in range(3)]

@@ -1,35 +1,25 @@
-"""Triangle meshes to measure, from OBJ, PLY and GLB files: geometry only, checked."""
+"""Meshes to measure: geometry only, checked."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import open3d as o3d
 
 from geometry.mesh import Mesh
 from utils.errors import InputError
-from utils.obj_file import read_obj
-
-MESH_SUFFIXES = (".obj", ".ply", ".glb")
+from utils.mesh_formats.mesh_reader import read_mesh_file
 
 
 def read_mesh(path: Path | str) -> Mesh:
-    """Read a mesh's vertices and faces; colors and textures are not read, polygons become fans of triangles.
+    """Read a mesh's vertices and faces; colors and textures are not looked at, polygons become fans of triangles.
 
     Raises:
         InputError: the file is missing, broken or of another kind; it has no faces, a face that points nowhere, or a
             coordinate that is not finite.
     """
     path = Path(path)
-    if path.suffix.lower() not in MESH_SUFFIXES:
-        raise InputError(f"{path}: is not a mesh, expected {', '.join(MESH_SUFFIXES)}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected a mesh")
-    if path.suffix.lower() == ".obj":
-        obj = read_obj(path)
-        return checked_mesh(path, Mesh(obj.vertices, obj.faces))
-    return checked_mesh(path, Mesh(*_read_with_open3d(path)))
+    return checked_mesh(path, read_mesh_file(path).mesh)
 
 
 def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
@@ -53,13 +43,3 @@ def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"{path}: a face names a vertex outside 1 to {len(vertices)}")
     return Mesh(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64))
-
-
-def _read_with_open3d(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
-        mesh = o3d.io.read_triangle_mesh(str(path), enable_post_processing=False)
-    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.triangles, dtype=np.int64)
-    vertices, faces = mesh.vertices, mesh.faces
-    if len(vertices) == 0:
-        raise InputError(f"{path}: cannot be read as a mesh, expected vertices and faces")
-    return vertices, faces

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation.measured_mesh import MESH_SUFFIXES
 from evaluation.subjects import Pair
 from utils.errors import InputError
 from utils.files import check_name, read_text
+from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
 
 VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+(?:\.\d+)?)_x$")
 """The official name of a folder with one yaw: {SET}_0_y_{YAW}_x."""

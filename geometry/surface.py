@@ -35,16 +35,25 @@ def reconstruct_surface(cloud: PointCloud, depth: int = OCTREE_DEPTH, threads: i
     """
     if np.ptp(cloud.points, axis=0).max() <= 0:
         raise ValueError(f"{len(cloud)} points at one place, expected a surface")
-    solved, levels = open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
+    solved, levels_found = open3d.geometry.TriangleMesh.create_from_point_cloud_poisson(
         _to_open3d(cloud), depth=depth, n_threads=threads
     )
-    levels, faces = np.asarray(levels), np.asarray(solved.triangles)
+    levels, faces = np.asarray(levels_found), np.asarray(solved.triangles)
     near = levels >= min(FAR_LEVEL, np.median(levels) - SPARSEST_LEVELS)
     faces = faces[near[faces].all(axis=1)]
     if not len(faces):
         raise ValueError(f"no surface runs through the {len(cloud)} points")
     colors = np.clip(np.round(np.asarray(solved.vertex_colors) * 255), 0, 255).astype(np.uint8)
     return Mesh(np.asarray(solved.vertices), faces, colors).largest_component()
+
+
+def points_inwards(cloud: PointCloud) -> bool:
+    """Whether most normals point into the body: the volume that points and normals enclose is negative.
+
+    Divergence theorem, every point standing for the same area: volume ~ sum of (point - mean) . normal.
+    """
+    from_middle = cloud.points - cloud.points.mean(axis=0)
+    return float(np.einsum("nc,nc->", from_middle, cloud.normals.astype(np.float64))) < 0
 
 
 def _to_open3d(cloud: PointCloud) -> open3d.geometry.PointCloud:

@@ -13,11 +13,12 @@ import pytest
 
 from datasets.rendering.appearance import PlainColor, TextureColor
 from datasets.rendering.scan import Scan
-from datasets.rendering.scan_file import Mesh, read_mesh, read_texture
+from datasets.rendering.scan_file import ColoredMesh, read_colored_mesh
 from datasets.rendering.scan_renderer import ScanRenderer
 from datasets.rendering.shading import random_lighting
-from geometry.mesh import Mesh as Triangles
+from datasets.rendering.textures import read_texture
 from utils.errors import InputError
+from utils.mesh_formats.content import Texture
 
 SQUARE = "v -1 -1 0\nv 1 -1 0\nv 1 1 0\nv -1 1 0\n"
 CORNERS = "vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
@@ -40,15 +41,14 @@ def write_texture(folder: Path) -> np.ndarray:
     return rgb
 
 
-def render(mesh: Mesh) -> np.ndarray:
+def render(colored: ColoredMesh) -> np.ndarray:
     """(256, 256, 3) unlit front colors."""
-    scan = Scan("a", Triangles(mesh.vertices, mesh.faces), mesh.appearance)
+    scan = Scan("a", colored.mesh, colored.appearance)
     return ScanRenderer(scan, ambient_rays=0).view(256, 0, random_lighting(np.random.default_rng(0))).color_front
 
 
-def area(mesh: Mesh) -> float:
-    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+def area(colored: ColoredMesh) -> float:
+    return colored.mesh.areas().sum()
 
 
 @pytest.mark.parametrize(
@@ -57,26 +57,26 @@ def area(mesh: Mesh) -> float:
      "f 1/1/1 2/2/1 3/3/1 4/4/1", "f  1\t2 3 \\\n 4", "g x\nf 1 2 3\r\ns 1\nf 1 3 4 \r"],
 )  # fmt: skip
 def test_faces_of_any_notation(tmp_path: Path, faces: str):
-    mesh = read_mesh(write(tmp_path, f"# hello\n{SQUARE}{CORNERS}vn 0 0 1\n{faces}\n"), size=256)
-    assert mesh.faces.shape == (2, 3) and area(mesh) == pytest.approx(4)
+    mesh = read_colored_mesh(write(tmp_path, f"# hello\n{SQUARE}{CORNERS}vn 0 0 1\n{faces}\n"), size=256)
+    assert mesh.mesh.faces.shape == (2, 3) and area(mesh) == pytest.approx(4)
 
 
 def test_negative_indices_count_back_from_their_line(tmp_path: Path):
     text = SQUARE + "f -4 -3 -2\n" + SQUARE.replace(" 0\n", " 5\n") + "f -4 -3 -2\n"
-    mesh = read_mesh(write(tmp_path, text), size=256)
-    np.testing.assert_array_equal(mesh.faces, [[0, 1, 2], [4, 5, 6]])
+    mesh = read_colored_mesh(write(tmp_path, text), size=256)
+    np.testing.assert_array_equal(mesh.mesh.faces, [[0, 1, 2], [4, 5, 6]])
 
 
 def test_pentagon_is_cut_into_three(tmp_path: Path):
     text = SQUARE + "v -2 0 0\nf 1 2 3 4 5\n"
-    mesh = read_mesh(write(tmp_path, text), size=256)
-    assert len(mesh.faces) == 3 and area(mesh) == pytest.approx(5)
+    mesh = read_colored_mesh(write(tmp_path, text), size=256)
+    assert len(mesh.mesh.faces) == 3 and area(mesh) == pytest.approx(5)
 
 
 def test_texture_is_sampled_where_it_belongs(tmp_path: Path):
     """The square shows the picture upright: its middle, and red growing to the right, green downwards."""
     rgb = write_texture(tmp_path)
-    picture = render(read_mesh(write(tmp_path, TEXTURED, MTL), size=256)).astype(int)
+    picture = render(read_colored_mesh(write(tmp_path, TEXTURED, MTL), size=256)).astype(int)
     rows, columns = np.nonzero(picture[..., 2])
     inside = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     expected = cv2.resize(rgb, inside.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(int)
@@ -97,16 +97,16 @@ def test_large_texture_is_shrunk_to_the_pitch_of_the_render(tmp_path: Path):
     """A checkerboard that the render would alias becomes its mean; a coarse texture stays as it is."""
     board = (np.indices((2048, 2048)).sum(0) % 2 * 255).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "tex.png"), board)
-    mesh = read_mesh(write(tmp_path, TEXTURED, MTL), size=256)
+    mesh = read_colored_mesh(write(tmp_path, TEXTURED, MTL), size=256)
     assert mesh.appearance.picture.shape == (256, 256, 3)
     assert abs(int(mesh.appearance.picture[100, 100, 0]) - 127) <= 1
-    assert read_texture(tmp_path / "tex.png", texels_per_pixel=0.0).shape == (2048, 2048, 3)
+    assert read_texture(Texture("tex.png", tmp_path / "tex.png"), texels_per_pixel=0.0).shape == (2048, 2048, 3)
 
 
 def test_several_materials(tmp_path: Path):
     write_texture(tmp_path)
     text = f"mtllib a.mtl\n{SQUARE}{CORNERS}usemtl red\nf 1/1 2/2 3/3\nusemtl m\nf 1/1 3/3 4/4\n"
-    mesh = read_mesh(write(tmp_path, text, MTL + "newmtl red\nKd 1 0 0\n"), size=256)
+    mesh = read_colored_mesh(write(tmp_path, text, MTL + "newmtl red\nKd 1 0 0\n"), size=256)
     rgb = mesh.appearance.albedo(np.array([0, 1]), np.full((2, 3), 1 / 3))
     np.testing.assert_allclose(rgb[0], [1, 0, 0])
     assert rgb[1, 2] == pytest.approx(50 / 255)
@@ -114,31 +114,31 @@ def test_several_materials(tmp_path: Path):
 
 def test_vertex_colors_of_an_obj(tmp_path: Path):
     text = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 1\nf 1 2 3\n"
-    mesh = read_mesh(write(tmp_path, text), size=256)
+    mesh = read_colored_mesh(write(tmp_path, text), size=256)
     np.testing.assert_allclose(mesh.appearance.albedo(np.zeros(1, int), np.array([[0.5, 0.25, 0.25]])),
                                [[0.5, 0.25, 0.25]])  # fmt: skip
 
 
 def test_no_color_is_grey_and_noted(tmp_path: Path):
     for text in (SQUARE + "f 1 2 3 4\n", f"mtllib gone.mtl\n{SQUARE}usemtl m\nf 1 2 3 4\n"):
-        mesh = read_mesh(write(tmp_path, text), size=256)
+        mesh = read_colored_mesh(write(tmp_path, text), size=256)
         assert isinstance(mesh.appearance, PlainColor) and "plain grey" in mesh.notes[0]
 
 
 def test_triangles_at_nan_are_left_out(tmp_path: Path):
-    mesh = read_mesh(write(tmp_path, SQUARE + "v nan 0 0\nf 1 2 3 4\nf 1 2 5\n"), size=256)
-    assert len(mesh.faces) == 2 and np.isfinite(mesh.vertices).all() and "1 of 3" in mesh.notes[-1]
+    mesh = read_colored_mesh(write(tmp_path, SQUARE + "v nan 0 0\nf 1 2 3 4\nf 1 2 5\n"), size=256)
+    assert len(mesh.mesh.faces) == 2 and np.isfinite(mesh.mesh.vertices).all() and "1 of 3" in mesh.notes[-1]
     assert render(mesh).any()
 
 
 def test_degenerate_and_non_manifold_faces_are_rendered(tmp_path: Path):
     text = SQUARE + "v 0 0 1\nf 1 2 3 4\nf 1 1 1\nf 1 2 2\nf 1 2 5\nf 2 1 5\nf 1 2 5\n"
-    assert render(read_mesh(write(tmp_path, text), size=256)).any()
+    assert render(read_colored_mesh(write(tmp_path, text), size=256)).any()
 
 
 def test_several_components_are_rendered(tmp_path: Path):
     far = SQUARE.replace("v -1", "v 9").replace("v 1", "v 11")
-    picture = render(read_mesh(write(tmp_path, SQUARE + far + "f 1 2 3 4\nf 5 6 7 8\n"), size=256))
+    picture = render(read_colored_mesh(write(tmp_path, SQUARE + far + "f 1 2 3 4\nf 5 6 7 8\n"), size=256))
     assert picture[:, :100].any() and picture[:, -100:].any()
 
 
@@ -160,7 +160,7 @@ def test_several_components_are_rendered(tmp_path: Path):
 )
 def test_broken_obj_is_named(tmp_path: Path, text: str, expected: str):
     with pytest.raises(InputError, match=expected) as error:
-        read_mesh(write(tmp_path, text), size=256)
+        read_colored_mesh(write(tmp_path, text), size=256)
     assert "a.obj" in str(error.value) and "\n" not in str(error.value)
 
 
@@ -169,14 +169,14 @@ def test_missing_or_broken_texture_is_named(tmp_path: Path, content: bytes | Non
     if content is not None:
         (tmp_path / "tex.png").write_bytes(content)
     with pytest.raises(InputError, match="tex.png"):
-        read_mesh(write(tmp_path, TEXTURED, MTL), size=256)
+        read_colored_mesh(write(tmp_path, TEXTURED, MTL), size=256)
 
 
 def test_texture_name_differs_in_case_or_slashes(tmp_path: Path):
     (tmp_path / "Maps").mkdir()
     write_texture(tmp_path / "Maps")
     (tmp_path / "Maps/tex.png").rename(tmp_path / "Maps/TEX.PNG")
-    mesh = read_mesh(write(tmp_path, TEXTURED, "newmtl m\nmap_Kd -s 1 1 1 Maps\\tex.png\n"), size=256)
+    mesh = read_colored_mesh(write(tmp_path, TEXTURED, "newmtl m\nmap_Kd -s 1 1 1 Maps\\tex.png\n"), size=256)
     assert isinstance(mesh.appearance, TextureColor)
 
 
@@ -185,8 +185,8 @@ def test_ply_with_and_without_colors(tmp_path: Path):
     o3d.io.write_triangle_mesh(str(tmp_path / "plain.ply"), mesh)
     mesh.vertex_colors = o3d.utility.Vector3dVector(np.tile([1.0, 0, 0], (8, 1)))
     o3d.io.write_triangle_mesh(str(tmp_path / "red.ply"), mesh)
-    assert read_mesh(tmp_path / "plain.ply", 256).notes
-    red = read_mesh(tmp_path / "red.ply", 256)
+    assert read_colored_mesh(tmp_path / "plain.ply", 256).notes
+    red = read_colored_mesh(tmp_path / "red.ply", 256)
     np.testing.assert_allclose(red.appearance.albedo(np.zeros(1, int), np.full((1, 3), 1 / 3)), [[1, 0, 0]])
 
 
@@ -196,14 +196,14 @@ def test_broken_binary_meshes_are_named(tmp_path: Path, content: bytes, suffix: 
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"a.{suffix}"):
-        read_mesh(path, 256)
+        read_colored_mesh(path, 256)
 
 
 def test_missing_and_foreign_files_are_named(tmp_path: Path):
     (tmp_path / "a.blend").write_text("x")
     for name in ("gone.obj", "a.blend"):
         with pytest.raises(InputError, match=name):
-            read_mesh(tmp_path / name, 256)
+            read_colored_mesh(tmp_path / name, 256)
 
 
 def write_glb(path: Path, material: dict, image: bytes | None, rgb: np.ndarray | None = None) -> None:
@@ -242,16 +242,16 @@ def write_glb(path: Path, material: dict, image: bytes | None, rgb: np.ndarray |
 def test_glb_shows_what_the_obj_shows(tmp_path: Path):
     write_texture(tmp_path)
     write_glb(tmp_path / "a.glb", {"baseColorTexture": {"index": 0}}, (tmp_path / "tex.png").read_bytes())
-    mesh = read_mesh(tmp_path / "a.glb", 256)
-    np.testing.assert_allclose(mesh.vertices[0], [-2, 3, 0])
-    np.testing.assert_array_equal(render(mesh), render(read_mesh(write(tmp_path, TEXTURED, MTL), size=256)))
+    mesh = read_colored_mesh(tmp_path / "a.glb", 256)
+    np.testing.assert_allclose(mesh.mesh.vertices[0], [-2, 3, 0])
+    np.testing.assert_array_equal(render(mesh), render(read_colored_mesh(write(tmp_path, TEXTURED, MTL), size=256)))
 
 
 def test_glb_colors_are_linear(tmp_path: Path):
     write_glb(tmp_path / "base.glb", {"baseColorFactor": [0.2140, 1, 0, 1]}, None)
     write_glb(tmp_path / "vertex.glb", {}, None, np.tile([0.2140, 1, 0], (4, 1)))
     for name in ("base", "vertex"):
-        rgb = read_mesh(tmp_path / f"{name}.glb", 256).appearance.albedo(np.array([1]), np.full((1, 3), 1 / 3))
+        rgb = read_colored_mesh(tmp_path / f"{name}.glb", 256).appearance.albedo(np.array([1]), np.full((1, 3), 1 / 3))
         np.testing.assert_allclose(rgb, [[0.5, 1, 0]], atol=1e-3)
 
 
@@ -260,4 +260,4 @@ def test_cut_glb_is_named(tmp_path: Path, cut: int):
     write_glb(tmp_path / "a.glb", {}, None)
     (tmp_path / "a.glb").write_bytes((tmp_path / "a.glb").read_bytes()[:cut])
     with pytest.raises(InputError, match="a.glb"):
-        read_mesh(tmp_path / "a.glb", 256)
+        read_colored_mesh(tmp_path / "a.glb", 256)

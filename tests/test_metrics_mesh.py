@@ -53,7 +53,8 @@ def test_other_formats(tmp_path, suffix):
         ("a.obj", PYRAMID.replace("v 1 0 1", "v 1 inf 1") + "f 1 2 3\n", "vertex 3"),
         ("a.ply", "ply\nbroken", "cannot be read"),
         ("a.glb", "", "cannot be read"),
-        ("a.stl", "solid", "expected .obj, .ply, .glb"),
+        ("a.stl", "solid", "0 whole facets"),
+        ("a.xyz", "0 0 0", "expected .obj, .ply, .glb"),
     ],
 )
 def test_broken_files_are_one_line(tmp_path, name, content, words):

@@ -263,6 +263,14 @@ def test_ascii_cloud_is_read(tmp_path):
     assert cloud.colors.tolist() == [[255, 0, 7], [1, 2, 3]]
 
 
+def test_colors_may_be_shares_and_normals_of_any_length(tmp_path):
+    path = tmp_path / "a.ply"
+    path.write_text(ASCII_HEADER.replace("uchar", "float") + "0 0 1 0 0 20 1 0.5 0\n0.5 0 1 0 3 4 0 0 0.2\n")
+    cloud = read_cloud(path)
+    assert cloud.colors.tolist() == [[255, 128, 0], [0, 0, 51]]
+    np.testing.assert_allclose(cloud.normals, [[0, 0, 1], [0, 0.6, 0.8]])
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -273,8 +281,10 @@ def test_ascii_cloud_is_read(tmp_path):
         (ASCII_HEADER + ASCII_ROWS[:30], "broken ASCII PLY|expected the 2"),
         (ASCII_HEADER + ASCII_ROWS.replace("0.5", "nan"), "1 of 2 points are not finite"),
         (ASCII_HEADER.replace("vertex 2", "vertex 0"), "no points"),
-        (ASCII_HEADER.replace("property float nx\n", ""), "without nx"),
-        (ASCII_HEADER.replace("uchar", "float"), "colors of type f4"),
+        (ASCII_HEADER.replace("property float nx\n", "") + "0 0 1 0 1 255 0 7\n" * 2, "without nx"),
+        (ASCII_HEADER + "0 0 1 0 0 0 255 0 7\n" * 2, "all 2 normals are 0"),
+        (ASCII_HEADER + ASCII_ROWS + "7 7 7\n", "3 numbers too many"),
+        (ASCII_HEADER + ASCII_ROWS.replace("255", "256"), "256 where the header says u1"),
         (ASCII_HEADER.replace("ascii", "base64"), "format base64"),
         (ASCII_HEADER.replace("ascii", "binary_little_endian") + "short", "0 vertices, expected the 2"),
     ],

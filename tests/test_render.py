@@ -9,9 +9,9 @@ import open3d as o3d
 import pytest
 
 from benchmarks.render_stages import depth_and_color, scan_of_size
-from datasets.rendering.appearance import FaceColor, PlainColor
+from datasets.rendering.appearance import CornerColor, PlainColor
 from datasets.rendering.scan import Scan
-from datasets.rendering.scan_file import read_mesh
+from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import stand_in_frame, turned
 from datasets.rendering.scan_renderer import ScanRenderer, encode_distance, project_scan_joints
 from datasets.rendering.shading import (
@@ -34,8 +34,8 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.fixture(scope="module")
 def body() -> Scan:
-    mesh = read_mesh(DATA / "render_mesh.ply", size=512)
-    return stand_in_frame(Scan("body", Mesh(mesh.vertices, mesh.faces), mesh.appearance))
+    body = read_colored_mesh(DATA / "render_mesh.ply", size=512)
+    return stand_in_frame(Scan("body", body.mesh, body.appearance))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_depth_files_equal_the_published_ones(tracer: Tracer, name: str, yaw: fl
 @pytest.mark.parametrize(("name", "yaw", "size"), [("yaw-30_res256", -30, 256), ("yaw0_res512", 0, 512)])
 def test_colors_are_the_published_ones(body: Scan, tracer: Tracer, name: str, yaw: float, size: int):
     """Flat colors are equal when truncated as published; interpolated ones lie within 2 grey levels in the mean."""
-    flat = FaceColor(body.appearance.rgb[body.mesh.faces].mean(1) / 255)
+    flat = CornerColor(np.repeat(body.appearance.rgb[body.mesh.faces].mean(1, keepdims=True) / 255, 3, axis=1))
     view = tracer.trace(Camera(size), yaw)
     with np.load(DATA / f"render_{name}.npz") as golden:
         for side, hits in (("front", view.front), ("back", view.back)):

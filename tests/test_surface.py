@@ -9,6 +9,7 @@ import open3d
 import pytest
 
 import test_poisson as script
+from evaluation.measured_mesh import read_mesh
 from geometry.point_cloud import PointCloud
 from geometry.surface import reconstruct_surface
 from utils.mesh_files import write_mesh
@@ -144,6 +145,19 @@ def test_script_meshes_a_folder_names_the_broken_and_skips_the_done(tmp_path, ca
     assert (meshes / "good.ply").stat().st_mtime_ns == before
     assert script.main([*command, "--overwrite", "--jobs", "2"]) == 0
     assert (meshes / "good.ply").stat().st_mtime_ns > before
+
+
+def test_normals_that_point_inwards_are_turned_and_said(tmp_path, capfd):
+    """A cloud of another program, its normals into the body: the same mesh, and a note."""
+    cloud, meshes = ball_cloud(3000), tmp_path / "run" / "output_objs"
+    write_cloud(tmp_path / "run" / "output_plys_c" / "right.ply", cloud)
+    write_cloud(tmp_path / "run" / "output_plys_c" / "wrong.ply", replace(cloud, normals=-cloud.normals))
+    command = ["--save_path", str(tmp_path), "--save_name", "run", "--depth", "5", "--format", "ply"]
+    assert script.main(command) == 0
+    said = capfd.readouterr().err
+    assert "wrong.ply: its normals point inwards and are turned" in said and "right.ply" not in said
+    right, wrong = (read_mesh(meshes / f"{name}.ply").signed_volume() for name in ("right", "wrong"))
+    assert wrong == pytest.approx(right, rel=1e-3) and right > 0
 
 
 def test_script_names_a_missing_or_empty_folder(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Colors of surfaces: plain, per vertex, per face, from a texture, or one of these per material."""
+"""Colors of surfaces: plain, per vertex, per corner, from a texture, or one of these per material."""
 
 from __future__ import annotations
 
@@ -32,19 +32,23 @@ class VertexColor:
     rgb: np.ndarray  # (V, 3) uint8 or float sRGB; floats in [0, 1]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-        top = 255.0 if self.rgb.dtype == np.uint8 else 1.0
-        corners = self.rgb[self.faces[faces]].astype(np.float32)
-        return np.einsum("nkc,nk->nc", corners, (barycentric / top).astype(np.float32))
+        return _interpolated(self.rgb[self.faces[faces]], barycentric)
 
 
 @dataclass(frozen=True)
-class FaceColor:
-    """One color per triangle."""
+class CornerColor:
+    """Colors of every triangle's own corners, interpolated."""
 
-    rgb: np.ndarray  # (F, 3) float sRGB in [0, 1]
+    rgb: np.ndarray  # (F, 3, 3) uint8 or float sRGB; floats in [0, 1]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
-        return self.rgb[faces].astype(np.float32)
+        return _interpolated(self.rgb[faces], barycentric)
+
+
+def _interpolated(corners: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 in [0, 1] of colors (N, 3 corners, 3) and weights (N, 3)."""
+    top = 255.0 if corners.dtype == np.uint8 else 1.0
+    return np.einsum("nkc,nk->nc", corners.astype(np.float32), (barycentric / top).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ class TextureColor:
 def _sampled(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(N, 3) uint8 colors of a picture at (x, y) [px, pixel centres at whole numbers], wrapped around."""
     rows = -(-len(x) // REMAP_WIDTH)
-    maps = np.zeros((2, rows * REMAP_WIDTH), dtype=np.float32)
-    maps[0, : len(x)], maps[1, : len(x)] = x, y
-    maps = maps.reshape(2, rows, REMAP_WIDTH)
-    sampled = cv2.remap(picture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    points = np.zeros((2, rows * REMAP_WIDTH), dtype=np.float32)
+    points[0, : len(x)], points[1, : len(x)] = x, y
+    map_x, map_y = points.reshape(2, rows, REMAP_WIDTH)
+    sampled = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return sampled.reshape(-1, 3)[: len(x)]
 
 

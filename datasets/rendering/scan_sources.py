@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,11 @@ import numpy as np
 
 from datasets.rendering.rp_subjects import SHRUNK, SHRUNK_TO, TURNED_DEG, TURNED_SUBJECTS
 from datasets.rendering.scan import Scan
-from datasets.rendering.scan_file import MESH_SUFFIXES, read_mesh
+from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import turned
 from geometry.keypoints import WHOLEBODY
-from geometry.mesh import Mesh
 from utils.errors import InputError
+from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
 from utils.numeric_pickle import read_numeric_pickle
 
 
@@ -66,9 +67,9 @@ def read_joint3d(path: Path) -> tuple[np.ndarray, np.ndarray] | tuple[None, None
 
 
 def _load(name: str, mesh_path: Path, size: int, texture: Path | None, joints: Path | None) -> Scan:
-    mesh = read_mesh(mesh_path, size, texture)
+    found = read_colored_mesh(mesh_path, size, texture)
     points, present = (None, None) if joints is None else read_joint3d(joints)
-    return Scan(name, Mesh(mesh.vertices, mesh.faces), mesh.appearance, points, present, notes=mesh.notes)
+    return Scan(name, found.mesh, found.appearance, points, present, notes=found.notes)
 
 
 def _first(candidates: list[Path], what: str) -> Path:
@@ -102,7 +103,7 @@ def _folders(root: Path, ending: str = "") -> list[str]:
 
 @dataclass(frozen=True)
 class RenderPeople:
-    """obj/RP/{ID}_OBJ/{ID}_100k.obj with tex/{ID}_dif_8k.jpg."""
+    """obj/RP/{ID}_OBJ/{ID}_100k.obj with tex/{ID}_dif_8k.jpg, or what else begins with {ID}_dif."""
 
     root: Path  # the data folder
     size: int  # of the renders [px]
@@ -114,11 +115,25 @@ class RenderPeople:
     def load(self, name: str) -> Scan:
         folder = self.root / f"obj/RP/{name}_OBJ"
         mesh = _first([folder / f"{name}{ending}.obj" for ending in ("_100k", "_200k")], "mesh")
-        texture = _first([folder / f"tex/{name}{ending}.jpg" for ending in ("_dif_8k", "_dif")], "texture")
+        texture = _rp_texture(folder / "tex", name)
         scan = _load(name, mesh, self.size, texture, self.root / f"Joint3D/RP/{name}.json")
         if name in SHRUNK:
             scan = replace(scan, frame_scale=SHRUNK_TO)
         return turned(scan, TURNED_DEG) if name in TURNED_SUBJECTS else scan
+
+
+def _rp_texture(folder: Path, name: str) -> Path:
+    """The largest picture {ID}_dif*.{jpg,png}: sizes stand in the names as 2k, 4k, 8k; no size means the full one."""
+    found = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    found = [path for path in found if re.fullmatch(rf"{re.escape(name)}_dif.*\.(jpe?g|png)", path.name, re.I)]
+    if not found:
+        raise InputError(f"{folder}: no {name}_dif_8k.jpg or {name}_dif.jpg or any {name}_dif*, expected the texture")
+
+    def size(path: Path) -> float:
+        in_name = re.search(r"_(\d+)k\b", path.stem[len(name) :], re.I)
+        return float(in_name[1]) if in_name else 7.5
+
+    return min(found, key=lambda path: (-size(path), path.name))
 
 
 @dataclass(frozen=True)
