@@ -1,8 +1,7 @@
-"""Shared by all tests: where the goldens are, and models small enough for a test."""
+"""Shared by all tests: where data lies, and models small enough for a test."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -21,23 +20,8 @@ from utils.contact_sheet import SKELETON
 from utils.files import write_png
 
 DATA = Path(__file__).parent / "data"
-GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 FIGURE_SIZE = 320
 TINY = ModelConfig(canvas=256, normal_widths=(4, 6, 8, 10), depth_widths=(4, 6, 8, 10, 12), refiner_width=4)
-
-
-@pytest.fixture
-def golden_modules():
-    """The modules that make the full-size inputs and weights; only where the goldens lie beside the checkout."""
-    if not GOLDEN.is_dir():
-        pytest.skip(f"needs {GOLDEN}")
-    sys.path.insert(0, str(GOLDEN))
-    try:
-        import inputs
-        import weights
-    finally:
-        sys.path.remove(str(GOLDEN))
-    return inputs, weights
 
 
 @pytest.fixture

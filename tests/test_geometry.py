@@ -10,6 +10,7 @@ from geometry.normals import normals_from_depth
 from geometry.parts import KINDS, PARTS, indices_of
 from geometry.similarity import fit_similarity, invert, pose_parts
 from geometry.window import Window, person_window
+from tests import golden
 from tests.conftest import DATA
 
 PHOTOS = ("000028", "0281", "0502_front", "DSC02780", "hanni", "rp_aaron_posed_013_front", "rp_alvin_posed_002_front",
@@ -94,10 +95,10 @@ def test_a_similarity_of_one_place_is_refused():
 
 @pytest.mark.parametrize("photo", PHOTOS)
 def test_part_poses_are_the_golden_ones(photo):
-    with np.load(DATA / "keypoints_affines.npz") as golden:
-        poses = pose_parts(2 * golden[f"{photo}.keypoints31_2048"][:, :2] / 2048 - 1)
-        np.testing.assert_allclose(poses.part_from_canvas, golden[f"{photo}.affine"], atol=1e-6)
-        np.testing.assert_allclose(poses.canvas_from_part, golden[f"{photo}.affine_inverse"], atol=1e-6)
+    with np.load(DATA / "keypoints_affines.npz") as expected:
+        poses = pose_parts(2 * expected[f"{photo}.keypoints31_2048"][:, :2] / 2048 - 1)
+        np.testing.assert_allclose(poses.part_from_canvas, expected[f"{photo}.affine"], atol=1e-6)
+        np.testing.assert_allclose(poses.canvas_from_part, expected[f"{photo}.affine_inverse"], atol=1e-6)
 
 
 def test_parts_without_a_limit_follow_the_person(standing_xy, standing_poses):
@@ -137,25 +138,13 @@ def test_the_part_table_has_five_networks_and_twelve_crops():
             )
 
 
-def golden_depth():
-    """The test depths of the goldens: an ellipse with waves, front and back, (1, 1, 2048, 2048)."""
-    y, x = np.mgrid[0:2048, 0:2048] / 2048.0 - 0.5
-    square = (x / 0.18) ** 2 + (y / 0.42) ** 2
-    bulge = np.sqrt(np.clip(1 - square, 0, None))
-    rng = np.random.RandomState(0)  # noqa: NPY002 the goldens were made with it
-    wave = 0.02 * np.sin(60 * x + rng.rand()) * np.sin(45 * y + rng.rand())
-    inside = square < 1
-    maps = (2.0 - 0.5 * bulge + wave) * inside, (2.0 + 0.5 * bulge - wave) * inside
-    return [torch.from_numpy(values.astype(np.float32))[None, None] for values in maps]
-
-
 def test_slope_normals_are_the_golden_ones():
-    with np.load(DATA / "normals_from_depth.npz") as golden:
-        for side, depth in zip(("front", "back"), golden_depth(), strict=True):
+    with np.load(DATA / "normals_from_depth.npz") as expected:
+        for side, depth in zip(("front", "back"), golden.depths().split(1, dim=1), strict=True):
             coarse = normals_from_depth(depth[..., 3::8, 3::8], 2048)[0]
-            np.testing.assert_allclose(coarse, golden[f"normal_{side}_stride8"], atol=1e-6)
+            np.testing.assert_allclose(coarse, expected[f"normal_{side}_stride8"], atol=1e-6)
             fine = normals_from_depth(depth, 2048)[0][..., ::16, ::16]
-            np.testing.assert_allclose(fine, golden[f"normal_{side}_stride1"], atol=1e-6)
+            np.testing.assert_allclose(fine, expected[f"normal_{side}_stride1"], atol=1e-6)
 
 
 @pytest.mark.parametrize("canvas", [2048, 512])
@@ -168,7 +157,7 @@ def test_a_flat_map_faces_the_camera_and_background_is_zero(canvas):
 
 
 def test_slope_normals_have_unit_length_and_the_gradients_of_the_formula():
-    """The norm is written out for speed: the formula of SPEC 6 by F.normalize gives the same, backwards too."""
+    """The norm is written out for speed: the formula of METHOD.md 6 by F.normalize gives the same, backwards too."""
     depth = 2 + 0.05 * torch.rand(2, 1, 24, 32, generator=torch.Generator().manual_seed(0), dtype=torch.double)
     depth[..., :9] = 0
     results = []

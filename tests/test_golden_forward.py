@@ -1,4 +1,4 @@
-"""The full-size model against the numbers of the official code; needs the goldens beside the checkout."""
+"""The full-size model against what the authors' code made of the same weights and photo (METHOD.md 12)."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from PIL import Image, ImageEnhance
 from geometry.window import Window
 from inference import PhotoDigitizer
 from models.build import ModelConfig, build_digitizer, load_weights
-from models.digitizer import Digitized, Poses
+from models.digitizer import Digitized, Digitizer, Poses
 from models.fast import accelerate
-from tests.conftest import GOLDEN
+from tests import golden
+from tests.conftest import DATA
 from utils.checkpoint import OFFICIAL_MODEL, from_official_names, write_checkpoint
 from utils.config import build_config
 from utils.files import read_depth_png
@@ -22,10 +23,16 @@ WINDOW = Window(150, 1950, 624, 1424)
 SAMPLE = Path(__file__).parents[1] / "samples" / "synthetic_200001.jpg"
 
 
-def official_model(weights_module, clear_masks: bool):
-    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "official"))
-    load_weights(model, from_official_names(weights_module.official_state_dict(clear_masks), "golden"), "golden")
+def official_model(clear_masks: bool = False, canvas: int = golden.CANVAS) -> Digitizer:
+    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL | {"canvas": canvas}, "official"))
+    load_weights(model, from_official_names(golden.weights(clear_masks), "golden"), "golden")
     return model.eval()
+
+
+def golden_poses() -> Poses:
+    """Of the sample photo 000028; the official names say which is which: z is the inverse of A."""
+    with np.load(DATA / "forward_phase2.npz") as arrays:
+        return Poses(torch.from_numpy(arrays["inv_z"]), torch.from_numpy(arrays["z"]))
 
 
 def golden_names(result: Digitized) -> dict[str, torch.Tensor]:
@@ -48,7 +55,7 @@ def golden_names(result: Digitized) -> dict[str, torch.Tensor]:
         "pred_depth_mask": result.depth.mask_logits.sigmoid(),
     }
     for name, values in depth.items():
-        whole = torch.full((1, 1, 2048, 2048), float("nan"))
+        whole = torch.full((1, 1, golden.CANVAS, golden.CANVAS), float("nan"))
         whole[(..., *result.window.slices)] = values
         named[name] = whole
     return named
@@ -56,23 +63,20 @@ def golden_names(result: Digitized) -> dict[str, torch.Tensor]:
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("golden", "path"),
+    ("numbers", "path"),
     [("forward_phase2", "plain"), ("forward_phase2", "fast"), ("forward_phase2_clear_masks", "fast")],
 )
-def test_forward_is_the_golden_one(golden_modules, golden, path):
-    inputs, weights = golden_modules
-    clear = golden.endswith("clear_masks")
-    model = official_model(weights, clear)
-    window = None
+def test_forward_is_the_golden_one(numbers, path):
+    clear = numbers.endswith("clear_masks")
+    model, window = official_model(clear), None
     if path == "fast":
         model, window = accelerate(model), WINDOW
-    with np.load(GOLDEN / "forward_phase2.npz") as first, np.load(GOLDEN / f"{golden}.npz") as expected:
-        poses = Poses(torch.from_numpy(first["inv_z"]), torch.from_numpy(first["z"]))
-        actual = golden_names(model(inputs.image(), poses, window))
+    actual = golden_names(model(golden.photo(), golden_poses(), window))
+    with np.load(DATA / f"{numbers}.npz") as expected:
         compared = [name for name in actual if name in expected.files]
         assert len(compared) == (8 if clear else 21)
         for name in compared:
-            stride = 16 if actual[name].shape[-1] == 2048 else 4
+            stride = 16 if actual[name].shape[-1] == golden.CANVAS else 4
             values = actual[name][..., ::stride, ::stride].numpy()
             inside = np.isfinite(values)
             assert inside.mean() > 0.3
@@ -81,16 +85,10 @@ def test_forward_is_the_golden_one(golden_modules, golden, path):
 
 
 @torch.inference_mode()
-def test_sixteen_bit_part_networks_turn_hardly_any_normal(golden_modules):
-    """With bfloat16 in the part networks, 99.9 % of the fused normals stay within one degree."""
-    inputs, weights = golden_modules
-    model = official_model(weights, clear_masks=False)
-    with np.load(GOLDEN / "forward_phase2.npz") as golden:
-        poses = Poses(torch.from_numpy(golden["inv_z"]), torch.from_numpy(golden["z"]))
-    maps = [
-        accelerate(model, dtype)(inputs.image(), poses, Window(800, 808, 800, 808))
-        for dtype in (torch.float32, torch.bfloat16)
-    ]
+def test_sixteen_bit_part_networks_turn_hardly_any_normal():
+    """With bfloat16 in the part networks, 99.9 % of the fused normals stay within one degree; on a quarter canvas."""
+    model, photo, poses = official_model(canvas=512), golden.photo()[..., ::4, ::4], golden_poses()
+    maps = [accelerate(model, dtype).phase1(photo, poses) for dtype in (torch.float32, torch.bfloat16)]
     covered = maps[0].covered[0, 0]
     for side in ("front", "back"):
         exact, rounded = (2 * getattr(result.fused_normals, side)[0][:, covered].T.double() - 1 for result in maps)
@@ -98,12 +96,12 @@ def test_sixteen_bit_part_networks_turn_hardly_any_normal(golden_modules):
         assert (torch.rad2deg(torch.atan2(sine, cosine)) < 1).double().mean() > 0.999, side
 
 
-def test_from_photo_to_depth_as_the_official_code_does(golden_modules, tmp_path):
+def test_from_photo_to_depth_as_the_official_code_does(tmp_path):
     """The photo dimmed by Pillow itself, through the plain networks, against all of ours: every pixel of the files.
 
     On a canvas of 512 px, where the golden weights cost a sixteenth of the time.
     """
-    weights = from_official_names(golden_modules[1].official_state_dict(), "golden")
+    weights = from_official_names(golden.weights(), "golden")
     model = dict(OFFICIAL_MODEL, canvas=512)
     write_checkpoint(tmp_path / "golden.pt", model, weights)
     person = PhotoDigitizer.load(tmp_path / "golden.pt", device="cpu")(SAMPLE)

@@ -1,4 +1,4 @@
-"""One full-size training step of each phase against the official numbers (METHOD.md 7 and 12): minutes, and 10 GB."""
+"""One full-size training step of each phase against the authors' numbers (METHOD.md 7 and 12): minutes, and 10 GB."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from losses.objective import phase1_objective, phase2_objective
 from losses.terms import LossWeights
 from models.build import load_digitizer
 from models.fast import accelerate
+from tests import golden
 from tests.conftest import DATA
 from training.steps import BatchResult, FirstPhase, SecondPhase, poses_of, truth_of
 from utils.official_names import layer_names
 
-CANVAS = 2048
 KINDS = {"N": ("normals",), "D": ("depth",), "C": ("consistency",)}
 
 
@@ -31,20 +31,19 @@ def sums(terms: dict[str, torch.Tensor]) -> list[float]:
 
 
 @pytest.fixture
-def golden(golden_modules, tmp_path, monkeypatch):
+def trained(tmp_path, monkeypatch):
     """The model with golden weights, and the batch behind the golden numbers.
 
     The official heads end in a plain ReLU and ReLU6: their gradient is nothing beyond the limits.
     """
     monkeypatch.setattr("models.blocks._gradient_passes", lambda gradient, above, below: above & below)
-    inputs, weights = golden_modules
-    torch.save({"model_state_dict": weights.official_state_dict()}, tmp_path / "golden.pth.tar")
+    torch.save({"model_state_dict": golden.weights()}, tmp_path / "golden.pth.tar")
     model = load_digitizer(tmp_path / "golden.pth.tar")
     with np.load(DATA / "keypoints_affines.npz") as poses:
         part_from_canvas, canvas_from_part = (
             torch.from_numpy(poses[name])[None] for name in ("000028.affine", "000028.affine_inverse")
         )
-    return model, Sample(inputs.image(), torch.cat(inputs.depth(), 1), part_from_canvas, canvas_from_part)
+    return model, Sample(golden.photo(), golden.depths(), part_from_canvas, canvas_from_part)
 
 
 def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase: int, share: float) -> None:
@@ -67,14 +66,14 @@ def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase:
                     np.testing.assert_allclose(gradient, step[wanted], atol=share * np.abs(step[wanted]).max())
 
 
-def test_loss_terms_equal_the_official_ones(golden):
-    model, batch = golden
+def test_loss_terms_equal_the_official_ones(trained):
+    model, batch = trained
     fast = accelerate(model.eval())
     with torch.no_grad():
         result = fast(batch.photo, poses_of(batch))
-        truth, weights = truth_of(batch, CANVAS), LossWeights()
+        truth, weights = truth_of(batch, golden.CANVAS), LossWeights()
         first = phase1_objective(result.normals_by_network, result.coarse_depth, truth, weights)
-        second = phase2_objective(result.depth, batch.depth, CANVAS, weights)
+        second = phase2_objective(result.depth, batch.depth, golden.CANVAS, weights)
     with np.load(DATA / "losses.npz") as losses:
         np.testing.assert_allclose(sums(first), losses["phase1"][1:4], rtol=1e-5)
         np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)
@@ -83,15 +82,15 @@ def test_loss_terms_equal_the_official_ones(golden):
 # Channels-last (configs/paper.yaml) sums in another order, which these weights turn into 8 % of a coarse gradient's
 # largest value, while the norms of all gradients stay.
 @pytest.mark.parametrize(("layout", "share"), [(torch.contiguous_format, 1e-3), (torch.channels_last, 0.1)])
-def test_a_step_of_phase_1_has_the_official_losses_and_gradients(golden, layout, share):
-    model, batch = golden
+def test_a_step_of_phase_1_has_the_official_losses_and_gradients(trained, layout, share):
+    model, batch = trained
     phase = FirstPhase(model.to(memory_format=layout), LossWeights(mask=0.0), nullcontext)
     phase.train()
     check_step(phase.run(batch, as_is), phase.networks, 1, share)
 
 
-def test_a_step_of_phase_2_has_the_official_losses_and_gradients(golden):
-    model, batch = golden
+def test_a_step_of_phase_2_has_the_official_losses_and_gradients(trained):
+    model, batch = trained
     phase = SecondPhase(model.to(memory_format=torch.channels_last), LossWeights(mask=0.0), nullcontext, recompute=True)
     phase.train()
     # The coarse mask's logits lie around 0, and rounding flips a few pixels of what the refiner gets.
