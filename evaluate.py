@@ -166,7 +166,7 @@ def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | Non
         truths = partial(find_depths, args.gt) if protocol == "maps" else lambda yaw: find_scans(args.gt)
     else:
         if isinstance(source, Synthetic):
-            # Anybody can be made: whoever was predicted is known, whether the split names them or not.
+            # Any seed makes a person, so every predicted one has a truth, whether the split names it or not.
             predicted = (name for name in predicted_subjects(args.pred) if source.seed_of(name) is not None)
             names = sorted({one.subject for one in split}.union(predicted))
         else:

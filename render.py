@@ -16,6 +16,7 @@ from datasets.pairs.pair_files import lists_are_current, write_lists
 from datasets.people.person_sources import person_sources
 from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
 from datasets.scan_sets import open_source
+from geometry.depth import FILE_LARGEST_PX
 from utils.batch import run_batch
 from utils.distributed import shard, world_size
 from utils.errors import InputError, ends_in_one_line
@@ -55,8 +56,8 @@ def _check(args: argparse.Namespace) -> None:
     for name, least in limits.items():
         if getattr(args, name) < least:
             raise InputError(f"--{name} {getattr(args, name)}, expected {least} or more")
-    if args.res > 2048:
-        raise InputError(f"--res {args.res}, expected at most 2048: the depth files hold no more")
+    if args.res > FILE_LARGEST_PX:
+        raise InputError(f"--res {args.res}, expected at most {FILE_LARGEST_PX}: the depth files hold no more")
     if args.yaws and not all(math.isfinite(yaw) for yaw in args.yaws):
         raise InputError(f"--yaws {' '.join(map(str, args.yaws))}, expected degrees")
     if args.keypoints == "rtmw":

@@ -29,7 +29,7 @@ from utils.batch import run_batch
 from utils.errors import InputError
 from utils.files import read_photo, write_png
 from utils.ply import write_cloud
-from utils.result_folder import ResultFolder
+from utils.result_folder import DEPTH_NORMALS, NORMALS, ResultFolder
 
 KINDS = ("inflation", "mean")
 
@@ -38,8 +38,8 @@ KINDS = ("inflation", "mean")
 class MeanPerson:
     """What training people have in common."""
 
-    share: np.ndarray  # (R, R) of the pairs in which somebody is at this pixel
-    depth: np.ndarray  # (2, R, R) float64 mean network depth of front and back; 0 where nobody ever is
+    share: np.ndarray  # (R, R) fraction of the pairs with a person at this pixel
+    depth: np.ndarray  # (2, R, R) float64 mean network depth of front and back; 0 where no pair has a person
     levels: np.ndarray  # (2,) mean network depth of front and back over all pixels of all people
 
     @classmethod
@@ -47,7 +47,7 @@ class MeanPerson:
         """Over all pairs.
 
         Raises:
-            InputError: a file is missing or broken, the sizes differ, or nobody is in any of them.
+            InputError: a file is missing or broken, the sizes differ, or there is no person in any of them.
         """
         total, count = np.zeros(()), np.zeros(())
         for pair in tqdm(pairs, desc="mean person"):
@@ -56,7 +56,7 @@ class MeanPerson:
                 raise InputError(f"{root / pair.depth('front')}: {depth.shape[-1]} px, others {total.shape[-1]} px")
             total, count = total + depth, count + (depth[0] > 0)
         if not count.any():
-            raise InputError(f"{root}: nobody is in any of {len(pairs)} pairs")
+            raise InputError(f"{root}: no person in any of {len(pairs)} pairs")
         levels = total.sum((1, 2)) / count.sum()
         return cls(count / len(pairs), total / np.maximum(count, 1), levels)
 
@@ -100,7 +100,7 @@ def write_answer(name: str, kind: str, person: MeanPerson, images: Path, folder:
         )
     depth = person.answer(kind, alpha > 0)
     pictures = depth_pictures(name, depth)
-    pictures |= {place.replace("cons/", "normal/"): picture for place, picture in pictures.items()}
+    pictures |= {place.replace(f"{DEPTH_NORMALS}/", f"{NORMALS}/"): picture for place, picture in pictures.items()}
     sides = lift_sides(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
     for place, picture in pictures.items():
         write_png(folder.image(place), picture)

@@ -20,7 +20,7 @@ from utils.config import build_config
 
 
 def _batch() -> Sample:
-    """A rendered body with somebody's joints: what a step costs depends on the size alone."""
+    """A rendered body with the joints of another person: what a step costs depends on the size alone."""
     files = depth_and_color(body_of(110_000), sample.CANVAS)[:2]
     depth = torch.stack([torch.from_numpy(decode_network(values, sample.CANVAS)) for values in files])
     poses = sample.poses()

@@ -54,10 +54,10 @@ def person_height(front: np.ndarray, back: np.ndarray, present: np.ndarray) -> f
 
     Args:
         front, back: (R, R) network depth.
-        present: (R, R) bool, where there is somebody.
+        present: (R, R) bool, True on the person.
 
     Returns:
-        World units; 0 when nobody is there.
+        World units; 0 without a person.
     """
     rows, columns = np.nonzero(np.asarray(present))
     if len(rows) == 0:

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from datasets.pairs import pair_files
+from datasets.pairs.pair_files import viewpoint_of
+from datasets.rendering.rp_subjects import FOLDER_ENDING, MESH_ENDINGS
 from evaluation.subjects import Pair
 from utils.errors import InputError
 from utils.files import check_name, read_text
 from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
+from utils.result_folder import DEPTH, MESHES
 
-VIEW_FOLDER = re.compile(r".+_0_y_(-?\d+(?:\.\d+)?)_x$")
-"""The official name of a folder with one yaw: {SET}_0_y_{YAW}_x."""
-SCAN_SUFFIX = re.compile(r"_(100k|200k|OBJ)$")
+SCAN_SUFFIX = re.compile(f"({'|'.join((FOLDER_ENDING, *MESH_ENDINGS))})$")
+"""What follows a RenderPeople subject's name in the names of its folder and mesh."""
 
 
 Found = dict[str, list[Path]]
@@ -60,7 +63,7 @@ def read_split(path: Path) -> list[Expected]:
         except ValueError:
             raise InputError(f"{path}: line {number} is {line!r}, expected a subject and yaws in degrees") from None
     if not expected:
-        raise InputError(f"{path}: names nobody, expected one subject a line")
+        raise InputError(f"{path}: names no subject, expected one a line")
     return list(expected.values())
 
 
@@ -86,28 +89,27 @@ def _depths_in(folder: Path) -> Found:
 
 def is_output_folder(folder: Path) -> bool:
     """Whether a folder is what test_model.py writes: {save_path}/{save_name}."""
-    return (folder / "output_objs").is_dir() or (folder / "depth").is_dir()
+    return (folder / MESHES).is_dir() or (folder / DEPTH).is_dir()
 
 
 def _view_folders(folder: Path) -> dict[float, Path]:
     views = {}
     for path in sorted(folder.iterdir()):
-        match = VIEW_FOLDER.match(path.name)
-        if match and path.is_dir():
-            yaw = float(match.group(1))
-            if yaw in views:
+        view = viewpoint_of(path.name)
+        if view and path.is_dir():
+            if view.yaw in views:
                 raise InputError(
-                    f"{folder}: {views[yaw].name} and {path.name} are the same view, expected one data set"
+                    f"{folder}: {views[view.yaw].name} and {path.name} are the same view, expected one data set"
                 )
-            views[yaw] = path
+            views[view.yaw] = path
     return views
 
 
 def prediction_views(folder: Path) -> dict[float | None, Path]:
     """yaw -> folder, when the folder is named as a view or holds folders that are; otherwise {None: folder}."""
-    named = VIEW_FOLDER.match(_folder(folder, "--pred").resolve().name)
+    named = viewpoint_of(_folder(folder, "--pred").resolve().name)
     if named:
-        return {float(named.group(1)): folder}
+        return {named.yaw: folder}
     return dict(_view_folders(folder)) or {None: folder}
 
 
@@ -119,14 +121,16 @@ def truth_kind(folder: Path) -> str:
 
 def _depth_root(folder: Path) -> Path | None:
     """The folder that holds {SET}_0_y_{YAW}_x folders of depth, given itself, PERS or the data folder."""
-    for root in (folder / "PERS" / "DEPTH", folder / "DEPTH", folder):
-        if root.is_dir() and _view_folders_of_any_set(root):
+    for root in (folder / pair_files.DEPTH, folder / Path(pair_files.DEPTH).name, folder):
+        if root.is_dir() and _yaws_of_view_folders(root):
             return root
     return None
 
 
-def _view_folders_of_any_set(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and VIEW_FOLDER.match(path.name)]
+def _yaws_of_view_folders(folder: Path) -> dict[Path, float]:
+    """Folders of single views, of any set -> yaw [deg]."""
+    views = {path: viewpoint_of(path.name) for path in sorted(folder.iterdir()) if path.is_dir()}
+    return {path: view.yaw for path, view in views.items() if view}
 
 
 def find_scans(folder: Path) -> Found:
@@ -158,7 +162,7 @@ def find_depths(folder: Path, yaw: float) -> Found:
     root = _depth_root(folder)
     if root is None:
         return _depths_in(folder)
-    views = [path for path in _view_folders_of_any_set(root) if float(VIEW_FOLDER.match(path.name).group(1)) == yaw]
+    views = [path for path, own_yaw in _yaws_of_view_folders(root).items() if own_yaw == yaw]
     if len(views) != 1:
         raise InputError(f"--gt {root}: {len(views)} folders with yaw {yaw:g}, expected one; name it in full")
     return _depths_in(views[0])
@@ -166,10 +170,10 @@ def find_depths(folder: Path, yaw: float) -> Found:
 
 def _predictions_in(folder: Path, maps: bool) -> Found:
     if maps:
-        if not (folder / "depth").is_dir():
-            raise InputError(f"--pred {folder}: no folder depth/ in it, expected what test_model.py writes")
-        return {name: [folder / name] for name in _depths_in(folder / "depth")}
-    return _meshes_in(folder / "output_objs" if (folder / "output_objs").is_dir() else folder)
+        if not (folder / DEPTH).is_dir():
+            raise InputError(f"--pred {folder}: no folder {DEPTH}/ in it, expected what test_model.py writes")
+        return {name: [folder / name] for name in _depths_in(folder / DEPTH)}
+    return _meshes_in(folder / MESHES if (folder / MESHES).is_dir() else folder)
 
 
 def predicted_subjects(pred: Path) -> set[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from evaluation.map_errors import (
+    PERSON_HEIGHT_MM,
     angle_summary,
     depth_errors_mm,
     depth_summary,
@@ -26,8 +27,9 @@ from geometry.normals import normals_from_depth
 from geometry.scan_frame import ScanFrame, centre_and_scale, turn
 from utils.errors import InputError
 from utils.files import read_depth_png, read_photo
+from utils.result_folder import DEPTH, DEPTH_NORMALS, NORMALS
 
-PERSON_HEIGHT_M = 1.8
+PERSON_HEIGHT_M = PERSON_HEIGHT_MM / 1000
 METRE_HEIGHTS = (0.5, 3.0)
 """A scan whose height lies between is taken to be in metres by the `sith` protocol."""
 SIDES = ("front", "back")
@@ -146,16 +148,16 @@ def measure_maps(pair: Pair) -> Measurement:
     """
     outputs, name = pair.prediction.parent, pair.prediction.name
     truth = _read_depths(pair.truth.parent, pair.truth.name)
-    predicted = _read_depths(outputs / "depth", name)
+    predicted = _read_depths(outputs / DEPTH, name)
     size = len(truth["front"])
     if len(predicted["front"]) != size:
-        raise InputError(f"{outputs / 'depth' / name}_front.png: {len(predicted['front'])} px, the scan has {size} px")
+        raise InputError(f"{outputs / DEPTH / name}_front.png: {len(predicted['front'])} px, the scan has {size} px")
     both = {side: (truth[side] > 0) & (predicted[side] > 0) for side in SIDES}
     result = Measurement()
     height = person_height(truth["front"], truth["back"], (truth["front"] > 0) & (truth["back"] > 0))
     if not height > 0:
         raise InputError(f"{pair.truth}_front.png: the person has no height, expected front and back depth")
-    for kind in ("normal", "cons"):
+    for kind in (NORMALS, DEPTH_NORMALS):
         histograms = {}
         for side in SIDES:
             normals = _read_normals(outputs / kind / f"{name}_{side}.png", size)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from geometry.canvas import scaled_count
 from geometry.difference_solver import Differences, solve
 from geometry.limb_shape import limb_radius, round_thickness
 from geometry.normals import slope_unit
@@ -172,7 +173,7 @@ def _slopes(stored: np.ndarray, person: np.ndarray, outline: _Outline) -> tuple[
         error of the normal makes an error of the step that grows with 1 / n_z^2, or 0; the distance [px] to the outline
         at which they are told, (N,).
     """
-    inner = eroded(person, max(1, round(MIXED_AT_2048 * outline.canvas / 2048)), outside=True)
+    inner = eroded(person, scaled_count(MIXED_AT_2048, outline.canvas), outside=True)
     rows, columns = (index[person] for index in nearest_in(inner if inner.any() else person))
     inside = np.zeros(person.shape)
     inside[person] = outline.inside

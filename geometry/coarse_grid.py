@@ -46,7 +46,7 @@ def coarse_of(depth: Array, canvas: int) -> Array:
 
 
 def _carried_on(depth: Tensor, person: Tensor) -> Tensor:
-    """Depth where nobody is becomes the mean of its neighbours on the person, ring after ring.
+    """Depth on the background becomes the mean of its neighbours on the person, ring after ring.
 
     Args:
         depth: (B, 2, r, r).
@@ -73,7 +73,7 @@ def lift_depth(coarse: Tensor, window: Window) -> Tensor:
     """The coarse depth on the canvas, bilinear; the background takes no part in what the person's pixels get.
 
     Args:
-        coarse: (B, 2, r, r) network depth of front and back, with the networks' backgrounds (6, 0) where nobody is.
+        coarse: (B, 2, r, r) network depth of front and back, with the networks' backgrounds (6, 0) on the background.
         window: of the canvas [px].
 
     Returns:

@@ -19,13 +19,15 @@ from geometry.camera import HALF_TANGENT, Camera
 Array = TypeVar("Array")
 
 FRONT_BACKGROUND = 6.0
-"""Network depth of the front map where there is nobody: behind everything."""
+"""Network depth of the front map on the background: behind everything."""
 BACK_BACKGROUND = 0.0
-"""Network depth of the back map where there is nobody: before everything."""
+"""Network depth of the back map on the background: in front of everything."""
 NETWORK_DEPTH_MAX = 6.0
 """Network depths pass ReLU6."""
 FILE_BACKGROUND = 0
 FILE_STEPS_PER_PIXEL = 32
+FILE_LARGEST_PX = 65536 // FILE_STEPS_PER_PIXEL
+"""Depths [px] from here on do not fit uint16, so 2048 px is the largest picture."""
 WORLD_PER_NETWORK_UNIT = HALF_TANGENT / 2
 """World units in one network unit: 0.233."""
 
@@ -62,7 +64,8 @@ def encode_pixels(pixels: np.ndarray) -> np.ndarray:
     scaled = np.asarray(pixels) * FILE_STEPS_PER_PIXEL
     if not ((scaled >= 0) & (scaled < 65536)).all():
         raise ValueError(
-            f"depth from {np.nanmin(pixels)} to {np.nanmax(pixels)} px does not fit uint16: expected 0 <= v < 2048"
+            f"depth from {np.nanmin(pixels)} to {np.nanmax(pixels)} px does not fit uint16: "
+            f"expected 0 <= v < {FILE_LARGEST_PX}"
         )
     return scaled.astype(np.uint16)
 

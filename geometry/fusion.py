@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from geometry.parts import KINDS, PAPER_CANVAS, indices_of
+from geometry.canvas import PAPER_CANVAS, scaled
+from geometry.parts import KINDS, indices_of
 from geometry.warp import centred_window, footprint, sample_back, sampling_grid
 
 MARGIN = 8
@@ -18,7 +19,7 @@ BLUR_RADIUS, BLUR_SIGMA = 7, 5.0
 def _gaussian(size: int, device: torch.device) -> Tensor:
     radius = BLUR_RADIUS * size // PAPER_CANVAS
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device=device)
-    kernel = torch.exp(-(offsets**2) / (2 * (BLUR_SIGMA * size / PAPER_CANVAS) ** 2))
+    kernel = torch.exp(-(offsets**2) / (2 * scaled(BLUR_SIGMA, size) ** 2))
     return kernel / kernel.sum()
 
 

@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
+from geometry.canvas import scaled_count
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
 from geometry.mesh import Mesh, across, unit
 from geometry.pixel_grid import PixelGrid, manifold_part
 from geometry.pixel_sets import eroded
-from geometry.point_cloud import Sides, scaled_count
+from geometry.point_cloud import Sides
 from geometry.side_gap import FLYING_COSINE, LONGEST_GAP, STEEP_RIM_AT_2048, outline_directions, side_curves
 
 RINGS = 4

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from geometry.canvas import PAPER_CANVAS
+
 DEPTH_FLOOR = 0.2
 """Network depth below which a pixel is background: its stored normal is 0."""
 
 
 def slope_unit(canvas: int) -> float:
     """s, the step of network depth that the code stores as 45 deg; the same for the coarse maps of that canvas."""
-    return 2048 / canvas / 255
+    return PAPER_CANVAS / canvas / 255
 
 
 def normals_from_depth(depth: Tensor, canvas: int) -> Tensor:

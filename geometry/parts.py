@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPER_CANVAS = 2048
-"""Side of the canvas [px] to which the pixel sizes of this table belong."""
+from geometry.canvas import PAPER_CANVAS
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
+from geometry.canvas import PAPER_CANVAS
 from geometry.mesh import Mesh
 from geometry.pixel_sets import depth_inside, nearest_in
 from geometry.point_cloud import Sides
@@ -68,7 +69,7 @@ def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Side
     inwards = -outwards[chosen]
     inside = depth_inside(sides.silhouette)
     room = np.ones(len(chosen))
-    for step in range(2, max(LONGEST_FOLD_AT_2048 * sides.size // 2048, 2) + 1):
+    for step in range(2, max(LONGEST_FOLD_AT_2048 * sides.size // PAPER_CANVAS, 2) + 1):
         at = np.rint(np.stack([row, column], -1) + step * inwards[:, ::-1]).astype(np.int64)
         at = np.clip(at, 0, (sides.window.height - 1, sides.window.width - 1))
         going_deeper = (room == step - 1) & (inside[at[:, 0], at[:, 1]] > 0.7 * step)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
+from geometry.canvas import scaled_count
 from geometry.depth import FRONT_BACKGROUND, distance_from_network
 from geometry.window import Window
 
@@ -72,11 +73,6 @@ class Sides:
     def points(self, side: Side, chosen: np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """(N, 3) float64 points of a side at chosen pixels: an (h, w) mask, or (N,) rows and (N,) columns."""
         return CENTRE + side.distance[chosen][:, None] * self.rays[chosen]
-
-
-def scaled_count(count_at_2048: int, size: int) -> int:
-    """A count of one-pixel steps on the 2048 px canvas as a count on a `size` canvas; at least 1."""
-    return max(1, round(count_at_2048 * size / 2048))
 
 
 def body_pixels(front: Map, back: Map) -> Map:

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
+from geometry.canvas import scaled_count
 from geometry.pixel_sets import OUTLINE_SIGMA, eroded, nearest_in, outline_distance, rim_of
-from geometry.point_cloud import PointCloud, Side, Sides, scaled_count, sides_cloud
+from geometry.point_cloud import PointCloud, Side, Sides, sides_cloud
 
 COLOR_INSET_AT_2048 = 3
 """The rim's own pixels mix the person with the background, so a side takes its colors from this far inside [px]."""

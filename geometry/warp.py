@@ -2,7 +2,7 @@
 
 Coordinates span [-1, 1] from edge to edge (align_corners=False): pixel i of n has its centre at (2 i + 1) / n - 1.
 Every sampling is bilinear and sees zeros outside. Only the pixels that are wanted are sampled: a crop is a centred
-window of the part canvas, and the way back touches only the part's footprint.
+window of the part canvas, and going back touches only the part's footprint.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def person_window(present: np.ndarray) -> Window:
         present: (R, R) bool.
 
     Returns:
-        The window; the whole grid when nobody is present.
+        The window; the whole grid when no pixel is.
     """
     size = len(present)
     rows, columns = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))

@@ -1,4 +1,4 @@
-"""The whole road as one object: loaded once, called with photos."""
+"""From a photo to its results, as one object: loaded once, called with photos."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class LossWeights:
     normals_ssim: float = 0.15
     depth: float = 0.85
     depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
-    coarse_background: float = 1.0  # of pixels where nobody is, in the depth loss of the coarse depth
+    coarse_background: float = 1.0  # of background pixels, in the depth loss of the coarse depth
     full_background: float = 1.0  # the same of the refined depth; 0 needs model.masked
     consistency: float = 0.15  # smooth L1 of the normals of the predicted depth, coarse and refined
     refined_normals: float = 0.0  # L1 of the normals of the refined depth
@@ -53,20 +53,20 @@ def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights, backgrou
 
     Args:
         predicted: (B, 2, H, W) after ReLU6.
-        target: (B, 2, H, W), 0 where nobody is.
-        background: weight of the pixels where nobody is; 1 is the paper's. A depth that is masked before anything sees
+        target: (B, 2, H, W), 0 on the background.
+        background: weight of background pixels; 1 is the paper's. A depth that is masked before anything sees
             it can do without them, and a map without the cliff of two metres to the background is easier.
     """
-    share = torch.where(target[:, :1] > 0, 1.0, background)
+    pixel_weight = torch.where(target[:, :1] > 0, 1.0, background)
     errors = F.smooth_l1_loss(predicted, depth_target(target), beta=weights.depth_beta, reduction="none")
-    return weights.depth * (errors * share).mean((0, 2, 3)).sum()
+    return weights.depth * (errors * pixel_weight).mean((0, 2, 3)).sum()
 
 
 def consistency_loss(predicted: Tensor, target: Tensor, canvas: int, weights: LossWeights) -> Tensor:
     """Smooth L1 between the stored normals of both depths, on the person, as a mean over all pixels.
 
     Args:
-        predicted, target: (B, 2, H, W) network depth; the target is 0 where nobody is.
+        predicted, target: (B, 2, H, W) network depth; the target is 0 on the background.
         canvas: side of the full canvas [px].
     """
     loss = predicted.new_zeros(())
@@ -85,7 +85,7 @@ def refined_normal_loss(predicted: Tensor, target: Tensor, canvas: int, weights:
 
     Args:
         predicted, target: (B, 2, H, W) network depth, float32 or better: steps between neighbouring pixels are a
-            thousandth of it; the target is 0 where nobody is.
+            thousandth of it; the target is 0 on the background.
         canvas: side of the full canvas [px].
     """
     person = (target[:, :1] > 0).to(predicted.dtype)
@@ -99,7 +99,7 @@ def mask_loss(logits: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
 
     Args:
         logits: (B, 1, H, W).
-        target: (B, 2, H, W) network depth, 0 where nobody is.
+        target: (B, 2, H, W) network depth, 0 on the background.
     """
     person = (target[:, :1] > 0).to(logits.dtype)
     return weights.mask * F.binary_cross_entropy_with_logits(logits, person)

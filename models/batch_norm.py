@@ -15,13 +15,13 @@ BLOCK = 2**12
 def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of every channel: (B, C, H, W) channels-last -> (C,), (C,) float64."""
     pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
-    share, means, variances = [], [], []
+    fractions, means, variances = [], [], []
     for block in pixels.split(BLOCK):
         mean, variance = torch.ops.aten.batch_norm_update_stats(block[None, None].permute(0, 3, 1, 2), None, None, 0.0)
-        share.append(len(block) / len(pixels))
+        fractions.append(len(block) / len(pixels))
         means.append(mean)
         variances.append(variance)
-    weight = torch.tensor(share, dtype=torch.float64)[:, None]
+    weight = torch.tensor(fractions, dtype=torch.float64)[:, None]
     means, variances = torch.stack(means).double(), torch.stack(variances).double()
     mean = (weight * means).sum(0)
     # Variance within the blocks and of their means (Chan et al. 1979).

@@ -31,7 +31,7 @@ class ModelConfig:
     refiner_width: int  # channels of the refiner's depth and normal features, each
     residual: bool = False  # the refiner changes the lifted coarse depth instead of making a new one (models.refiner)
     masked: bool = False  # the refined mask cuts the refined depth; else only front behind back does (METHOD.md 5.5)
-    backdrop: tuple[int, ...] = ()  # RGB that stands for "nobody"; none: black, dimmed with the photo (METHOD.md 8.3)
+    backdrop: tuple[int, ...] = ()  # RGB of the background; none: black, dimmed with the photo (METHOD.md 8.3)
     agreement: Agreement = "off"  # the depth that is made to agree with the fused normals at test
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from models.blocks import Encoder, GatedUp, Head, initialise
 DEPTH_CHANNELS = 3
 """Front depth, back depth, mask logit."""
 DEPTH_START = (5.0, 0.5, -2.0)
-"""A fresh network says nearly what most pixels are, background (6 in front, 0 behind, nobody), from inside ReLU6."""
+"""A fresh network starts near what most pixels are, the background (6 in front, 0 behind, mask 0), inside ReLU6."""
 
 
 class DualEncoderUNet(nn.Module):

@@ -217,7 +217,7 @@ class Digitizer(nn.Module):
         return DepthMaps(refined.masked, refined.mask_logits) if self.conventions.masked else refined
 
     def forward(self, photo: Tensor, poses: Poses, window: Window | None = None) -> Digitized:
-        """The whole road for one or more photos.
+        """The forward pass, for one or more photos.
 
         Args:
             photo: (B, 3, R, R) RGB in [-1, 1].

@@ -37,7 +37,7 @@ class FastAttentionUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         buffers: list[Tensor] = []
-        x = self.encoder.fill(x.to(self.dtype, memory_format=NHWC), buffers, share=2)
+        x = self.encoder.fill(x.to(self.dtype, memory_format=NHWC), buffers, slots=2)
         for step in self.decoder:
             x = step(x, buffers.pop())
         return self.head(x.float())
@@ -56,7 +56,7 @@ class FastDualEncoderUNet(nn.Module):
     def forward(self, image: Tensor, normals: Tensor) -> Tensor:
         buffers: list[Tensor] = []
         bottoms = [
-            encoder.fill(x.contiguous(memory_format=NHWC), buffers, share=4, position=position)
+            encoder.fill(x.contiguous(memory_format=NHWC), buffers, slots=4, position=position)
             for position, (encoder, x) in enumerate(((self.image_encoder, image), (self.normal_encoder, normals)))
         ]
         x = torch.cat(bottoms, dim=1)

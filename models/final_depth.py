@@ -23,7 +23,7 @@ def final_depth(result: Digitized, person: np.ndarray, conventions: Conventions)
 
     Returns:
         (1, 1, R, R) each on the CPU, float32, with the networks' backgrounds. Agreed depth, and that of a masked model,
-        has front <= back wherever somebody is; any other may cross, and silhouettes() cuts it there.
+        has front <= back wherever the person is; any other may cross, and silhouettes() cuts it there.
     """
     refined = _on_cpu(result.depth).placed(result.window, len(person))
     said = (refined.mask_logits[0, 0] > 0).numpy()

@@ -109,14 +109,14 @@ class FoldedEncoder(nn.ModuleList):
     def __init__(self, encoder: Encoder, dtype: torch.dtype) -> None:
         super().__init__(FoldedBlock(block, dtype) for block in encoder)
 
-    def fill(self, x: Tensor, buffers: list[Tensor], share: int, position: int = 0) -> Tensor:
+    def fill(self, x: Tensor, buffers: list[Tensor], slots: int, position: int = 0) -> Tensor:
         """Run the encoder.
 
         Args:
             x: (B, I, H, W), channels-last, of the encoder's dtype.
-            buffers: one (B, share * width, H / 2^k, W / 2^k) per level but the last; made here while they are missing.
-            share: how many times a level's width its buffer holds.
-            position: which of these shares is this encoder's skip.
+            buffers: one (B, slots * width, H / 2^k, W / 2^k) per level but the last; made here while they are missing.
+            slots: how many encoders' widths a level's buffer holds.
+            position: which of the slots is this encoder's skip.
 
         Returns:
             the coarsest features.
@@ -127,7 +127,7 @@ class FoldedEncoder(nn.ModuleList):
                 return x
             width = x.shape[1]
             if level == len(buffers):
-                shape = (x.shape[0], share * width, *x.shape[2:])
+                shape = (x.shape[0], slots * width, *x.shape[2:])
                 buffers.append(torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=NHWC))
             buffers[level][:, position * width : (position + 1) * width] = x
             x = F.max_pool2d(x, 2)

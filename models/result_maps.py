@@ -10,6 +10,7 @@ from geometry.depth import encode_network
 from geometry.normals import normals_from_depth
 from geometry.point_cloud import silhouettes
 from models.digitizer import DepthMaps, Digitized, FrontBack
+from utils.result_folder import DEPTH, DEPTH_NORMALS, NORMALS, PARTS
 
 
 def to_picture(stored: Tensor) -> np.ndarray:
@@ -30,8 +31,10 @@ def depth_pictures(name: str, depth: FrontBack) -> dict[str, np.ndarray]:
     inside = torch.from_numpy(silhouette)
     pictures = {}
     for side, values in sides.items():
-        pictures[f"depth/{name}_{side}"] = encode_network(values[0, 0].numpy(), size, silhouette)
-        pictures[f"cons/{name}_{side}"] = to_picture(normals_from_depth(torch.where(inside, values, 0.0), size)[0])
+        pictures[f"{DEPTH}/{name}_{side}"] = encode_network(values[0, 0].numpy(), size, silhouette)
+        pictures[f"{DEPTH_NORMALS}/{name}_{side}"] = to_picture(
+            normals_from_depth(torch.where(inside, values, 0.0), size)[0]
+        )
     return pictures
 
 
@@ -50,8 +53,8 @@ def result_pictures(name: str, result: Digitized, depth: DepthMaps, photo: np.nd
     alpha = (person * 255).astype(np.uint8)
     pictures = depth_pictures(name, depth.depth) | {
         f"images/{name}": np.dstack([np.where(person[..., None], photo, 0), alpha]),
-        f"normal_parts/{name}_mask": to_picture(depth.mask_logits[0].sigmoid()),
-        f"normal_parts/{name}_down_mask": to_picture(result.coarse_depth.mask_logits[0].sigmoid()),
+        f"{PARTS}/{name}_mask": to_picture(depth.mask_logits[0].sigmoid()),
+        f"{PARTS}/{name}_down_mask": to_picture(result.coarse_depth.mask_logits[0].sigmoid()),
     }
     coarse = result.coarse_depth.masked
     coarse_size = coarse.front.shape[-1]
@@ -59,10 +62,10 @@ def result_pictures(name: str, result: Digitized, depth: DepthMaps, photo: np.nd
     for side in ("front", "back"):
         coarse_values = getattr(coarse, side)[0, 0].cpu().numpy()
         pictures |= {
-            f"normal/{name}_{side}": to_picture(getattr(result.fused_normals, side)[0]),
-            f"normal_parts/{name}_{side}_down": to_picture(getattr(result.coarse_normals, side)[0]),
-            f"normal_parts/{name}_{side}_down_depth": encode_network(coarse_values, coarse_size, coarse_person),
+            f"{NORMALS}/{name}_{side}": to_picture(getattr(result.fused_normals, side)[0]),
+            f"{PARTS}/{name}_{side}_down": to_picture(getattr(result.coarse_normals, side)[0]),
+            f"{PARTS}/{name}_{side}_down_depth": encode_network(coarse_values, coarse_size, coarse_person),
         }
         for kind, maps in result.part_normals.items():
-            pictures[f"normal_parts/{name}_{side}_{kind}"] = to_picture(getattr(maps, side)[0, 0])
+            pictures[f"{PARTS}/{name}_{side}_{kind}"] = to_picture(getattr(maps, side)[0, 0])
     return pictures

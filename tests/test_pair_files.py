@@ -147,7 +147,7 @@ def test_split_is_by_name_and_stays_when_subjects_come():
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_small_sets_have_every_share(count: int):
+def test_small_sets_have_every_split(count: int):
     shares = set(split_subjects(f"person{k}" for k in range(count)).values())
     assert shares == ({"train"} if count < 3 else {"train", "val", "test"})
 

@@ -177,7 +177,7 @@ def test_nobody_in_the_photo(tmp_path, picture):
 
 
 def test_a_mask_of_joints_where_nobody_is(tmp_path):
-    with pytest.raises(MaskError, match="anna.png: the mask network sees nobody"):
+    with pytest.raises(MaskError, match="anna.png: the mask network sees no person"):
         MediaPipeMask(MediaPipeDetector()).mask(blank(tmp_path), keypoints(person()))
 
 

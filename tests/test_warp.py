@@ -1,4 +1,4 @@
-"""Crops, the way back and the fusion: equal to warps of the whole canvas, as the paper describes them."""
+"""Crops, their return to the canvas and the fusion: equal to warps of the whole canvas, as the paper describes them."""
 
 import pytest
 import torch

@@ -95,8 +95,8 @@ def _outcomes(
                 lost.add(name)
             else:
                 yield name, error
-        # A process that dies takes with it all that waits. Work is begun in order, so one of the first `jobs` that are
-        # left was the last straw: each of them tries again, alone.
+        # A process that dies breaks the pool for all work that waits. Work is begun in order, so one of the first
+        # `jobs` that are left broke it: each of them is tried again, alone.
         left = [name for name in names if name in lost]
         for name in left[:jobs]:
             [(_, error)] = _side_by_side([name], work, 1)

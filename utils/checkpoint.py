@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geometry.canvas import PAPER_CANVAS
 from utils.checksums import checksum_problem
 from utils.errors import InputError, shown
 from utils.files import atomic_path
@@ -19,7 +20,7 @@ from utils.tensor_file import read_tensor_file
 
 FORMAT = "2k2k-pytorch/1"
 OFFICIAL_MODEL = {
-    "canvas": 2048,
+    "canvas": PAPER_CANVAS,
     "normal_widths": [64, 128, 256, 512],
     "depth_widths": [32, 64, 128, 256, 512],
     "refiner_width": 32,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from geometry.canvas import scaled_count
 from geometry.photo_projection import ProjectedMesh
 from geometry.pixel_sets import eroded, nearest_in
-from geometry.point_cloud import Sides, scaled_count
+from geometry.point_cloud import Sides
 from geometry.window import Window
 from utils.back_of_head import HeadJoints, without_face
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 CLOUDS, CLOSED_CLOUDS, MESHES, SHEETS = "output_plys", "output_plys_c", "output_objs", "sheets"
 """Clouds as the maps give them, clouds with the side gap filled, meshes, contact sheets."""
+DEPTH, NORMALS, DEPTH_NORMALS, PARTS = "depth", "normal", "cons", "normal_parts"
+"""Depth, fused normals, normals of the depth, and the maps of the single networks."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class View:
     """A person before the background is added."""
 
     rgb: np.ndarray  # (R, R, 3) uint8
-    depth: np.ndarray  # (2, R, R) float32 network depth of front and back, 0 where nobody is
+    depth: np.ndarray  # (2, R, R) float32 network depth of front and back, 0 on the background
     joints: np.ndarray  # (31, 2) [px]
 
     @property

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from datasets.pairs.procedural_rooms import procedural_background
+from geometry.canvas import scaled
 from utils.errors import InputError
 from utils.files import PHOTO_SUFFIXES, read_photo
 
 ENLARGED = 2.0
 """Background photos are shown at twice their size on a canvas of 2048 px, smaller on smaller canvases."""
-PAPER_CANVAS = 2048
 RIM = (0.2, 0.8)
 """Where the blurred mask lies between these, the composite is smoothed."""
 
@@ -55,7 +55,7 @@ def random_crop(photo: np.ndarray, size: int, rng: np.random.Generator) -> np.nd
         (size, size, 3) uint8.
     """
     height, width = photo.shape[:2]
-    scale = max(ENLARGED * size / PAPER_CANVAS, size / min(height, width))
+    scale = max(scaled(ENLARGED, size), size / min(height, width))
     left, top = (int(rng.integers(max(int(side * scale) - size, 0) + 1)) for side in (width, height))
     # Pixel centres: enlarged = (photo + 0.5) scale - 0.5 - corner.
     matrix = np.array([[scale, 0, scale / 2 - 0.5 - left], [0, scale, scale / 2 - 0.5 - top]])

@@ -30,13 +30,29 @@ from utils.files import (
     write_text,
 )
 
+SHADED, UNLIT, DEPTH = "PERS/COLOR/SHADED", "PERS/COLOR/NOSHADING", "PERS/DEPTH"
+"""Folders of the lit photos, the unlit colors and the depth; each holds one folder a view (`viewpoint_of`)."""
+_VIEW = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 LARGEST_JOINT_FILE = 2**16
 """Bytes; 31 joints take less than a thousand."""
-FOLDER = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 HELD_BACK = {"test": 0.1, "val": 0.1}
 """Fractions of the subjects; the rest trains."""
 LISTED_PARTS = ("all", "train", "val", "test")
 """A set has a list of each."""
+
+
+@dataclass(frozen=True)
+class Viewpoint:
+    """A set of people seen from one side: what a folder of pictures is named after."""
+
+    set_name: str
+    yaw: float  # [deg] the people are turned about Y
+
+
+def viewpoint_of(folder: str) -> Viewpoint | None:
+    """The viewpoint of a folder's name, {SET}_0_y_{YAW}_x; None for any other name."""
+    match = _VIEW.fullmatch(folder)
+    return Viewpoint(match["set"], float(match["yaw"])) if match else None
 
 
 @dataclass(frozen=True, order=True)
@@ -58,15 +74,15 @@ class Pair:
 
     @property
     def shaded_front(self) -> str:
-        return f"PERS/COLOR/SHADED/{self.folder}/{self.subject}_front.png"
+        return f"{SHADED}/{self.folder}/{self.subject}_front.png"
 
     def color(self, side: str) -> str:
         """Unlit color; side is "front" or "back"."""
-        return f"PERS/COLOR/NOSHADING/{self.folder}/{self.subject}_{side}.png"
+        return f"{UNLIT}/{self.folder}/{self.subject}_{side}.png"
 
     def depth(self, side: str) -> str:
         """Depth; side is "front" or "back"."""
-        return f"PERS/DEPTH/{self.folder}/{self.subject}_{side}.png"
+        return f"{DEPTH}/{self.folder}/{self.subject}_{side}.png"
 
     @property
     def joints(self) -> str:
@@ -96,9 +112,9 @@ class Pair:
             InputError: the line does not name one pair of the official layout.
         """
         shaded = Path(line.split()[0]) if line.split() else Path()
-        match = FOLDER.fullmatch(shaded.parent.name)
-        if match and shaded.name.endswith("_front.png"):
-            pair = cls(match["set"], shaded.name.removesuffix("_front.png"), float(match["yaw"]))
+        view = viewpoint_of(shaded.parent.name)
+        if view and shaded.name.endswith("_front.png"):
+            pair = cls(view.set_name, shaded.name.removesuffix("_front.png"), view.yaw)
             if line.split() == pair.list_line.split():
                 return pair
         raise InputError(
@@ -108,7 +124,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairImages:
-    """The five pictures of a pair, size x size each, 0 where nobody is."""
+    """The five pictures of a pair, size x size each, 0 on the background."""
 
     shaded_front: np.ndarray  # (size, size, 3) uint8 sRGB
     color_front: np.ndarray  # (size, size, 3) uint8 sRGB, unlit
@@ -254,11 +270,11 @@ def is_complete(root: Path, pair: Pair) -> bool:
 def find_pairs(root: Path, set_name: str) -> list[Pair]:
     """All complete pairs of a set, in order."""
     pairs = []
-    for folder in (root / "PERS/COLOR/SHADED").glob("*_0_y_*_x"):
-        match = FOLDER.fullmatch(folder.name)
-        if match and match["set"] == set_name:
+    for folder in (root / SHADED).glob("*"):
+        view = viewpoint_of(folder.name)
+        if view and view.set_name == set_name:
             # Only those are opened that have all their files.
-            anyone = Pair(set_name, "", float(match["yaw"]))
+            anyone = Pair(set_name, "", view.yaw)
             complete = [_subjects(root / path) for path in (*anyone.images, anyone.joints)]
             pairs += [Pair(set_name, name, anyone.yaw) for name in set.intersection(*complete)]
     return sorted(pair for pair in pairs if is_complete(root, pair))
@@ -321,8 +337,8 @@ def lists_are_current(root: Path, set_name: str) -> bool:
 
 def _set_of(folder: Path) -> str | None:
     """The set that a folder of the layout belongs to."""
-    match = FOLDER.fullmatch(folder.name)
-    return match["set"] if match else None
+    view = viewpoint_of(folder.name)
+    return view.set_name if view else None
 
 
 def read_list(path: Path) -> list[Pair]:

@@ -27,7 +27,7 @@ class Sample:
     """One training pair, or a batch of them with a leading axis."""
 
     photo: Tensor  # (3, R, R) RGB in [-1, 1]; R / 4 when thinned for the coarse networks
-    depth: Tensor  # (2, R, R) network depth of front and back, 0 where nobody is; R / 4 when thinned
+    depth: Tensor  # (2, R, R) network depth of front and back, 0 on the background; R / 4 when thinned
     part_from_canvas: Tensor  # (12, 2, 3)
     canvas_from_part: Tensor  # (12, 2, 3)
     problems: tuple[str, ...] = ()  # one line for each pair that could not be used and was replaced
@@ -117,7 +117,7 @@ class TrainingPairs(Dataset):
         joints = joints_on_canvas(path, *read_joints(path), self.canvas)
         view = view_of(rgb, tuple(depths), joints)
         if not view.person.any():
-            raise InputError(f"{self.root / pair.depth('front')}: nobody is in the depth map")
+            raise InputError(f"{self.root / pair.depth('front')}: the depth map is all background, expected a person")
         if self.augmentation:
             view = self.augmentation(view, rng)
         else:

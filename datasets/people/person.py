@@ -1,4 +1,4 @@
-"""Where the joints and the mask of a photo come from: the two seams, what crosses them, and whether it makes sense."""
+"""Joints and mask of a photo: the interfaces of their sources, what these return, and checks of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from utils.files import check_name, read_photo
 
 
 class NoPersonError(InputError):
-    """Nobody is in the photo."""
+    """There is no person in the photo."""
 
 
 class PersonCutOffError(InputError):
@@ -102,7 +102,7 @@ class KeypointSource(Protocol):
         """Joints in the photo's pixels.
 
         Raises:
-            InputError: nobody is in the photo, or the file with the joints cannot be used.
+            InputError: there is no person in the photo, or the file with the joints cannot be used.
         """
         ...
 

@@ -46,7 +46,7 @@ class RtmwKeypoints:
         """Joints of the person; those with a low score are missing.
 
         Raises:
-            NoPersonError: nobody is there, or not as many as `person` says.
+            NoPersonError: no person is found, or not as many as `person` says.
             ModelUnavailableError: rtmlib or its weights are not on this machine and could not be fetched.
         """
         if self._models is None:

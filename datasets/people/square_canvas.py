@@ -36,7 +36,7 @@ class SquareCanvas:
         return cv2.resize(square, (self.size, self.size), interpolation=interpolation)
 
     def mask(self, person: np.ndarray) -> np.ndarray:
-        """(height, width) bool -> (size, size) bool; nobody stands on the padding."""
+        """(height, width) bool -> (size, size) bool; the padding is background."""
         square = np.zeros((self.side, self.side), np.float32)
         square[self.top : self.top + self.height, self.left : self.left + self.width] = person
         return cv2.resize(square, (self.size, self.size), interpolation=cv2.INTER_LINEAR) > 0.5
@@ -80,7 +80,7 @@ def cut_out(
     Args:
         rgb: (R, R, 3) uint8.
         person: (R, R) bool.
-        backdrop: RGB that is put where nobody is, after dimming; () leaves the black.
+        backdrop: RGB that the background gets after the dimming; () leaves it black.
         dimming: factors of brightness, contrast and saturation.
 
     Returns:

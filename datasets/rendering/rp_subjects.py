@@ -1,5 +1,7 @@
 """RenderPeople subjects that the official set does not take as they are (METHOD.md 2.3)."""
 
+FOLDER_ENDING, MESH_ENDINGS = "_OBJ", ("_100k", "_200k")
+"""What follows a subject's name: obj/RP/{ID}_OBJ/{ID}_100k.obj."""
 TURNED_DEG = -90.0
 """About Y, so that they face the camera."""
 TURNED_SUBJECTS = frozenset(

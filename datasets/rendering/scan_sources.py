@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from datasets.rendering.rp_subjects import SHRUNK, SHRUNK_TO, TURNED_DEG, TURNED_SUBJECTS
+from datasets.rendering.rp_subjects import FOLDER_ENDING, MESH_ENDINGS, SHRUNK, SHRUNK_TO, TURNED_DEG, TURNED_SUBJECTS
 from datasets.rendering.scan import Scan
 from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import turned
@@ -110,11 +110,11 @@ class RenderPeople:
     set_name: str = "RP"
 
     def names(self) -> list[str]:
-        return _folders(self.root / "obj/RP", "_OBJ")
+        return _folders(self.root / "obj/RP", FOLDER_ENDING)
 
     def load(self, name: str) -> Scan:
-        folder = self.root / f"obj/RP/{name}_OBJ"
-        mesh = _first([folder / f"{name}{ending}.obj" for ending in ("_100k", "_200k")], "mesh")
+        folder = self.root / f"obj/RP/{name}{FOLDER_ENDING}"
+        mesh = _first([folder / f"{name}{ending}.obj" for ending in MESH_ENDINGS], "mesh")
         texture = _rp_texture(folder / "tex", name)
         scan = _load(name, mesh, self.size, texture, self.root / f"Joint3D/RP/{name}.json")
         if name in SHRUNK:

@@ -59,7 +59,7 @@ class MediaPipeDetector:
         """Joints of the person, hidden ones predicted.
 
         Raises:
-            NoPersonError: nobody is there, or not as many as `person` says.
+            NoPersonError: no person is found, or not as many as `person` says.
             PersonCutOffError: the photo does not show the whole person.
             ModelUnavailableError: the networks cannot be loaded.
         """

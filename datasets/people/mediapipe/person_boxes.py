@@ -1,4 +1,4 @@
-"""Who is in the photo: the person detector, on the whole photo and, when it sees nobody, on parts of it."""
+"""The people of a photo: the person detector, on the whole photo and, when that finds none, on parts of it."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _windows(size: tuple[int, int]) -> list[Region]:
 
 
 def _is_new(detection: Detection, people: list[Detection]) -> bool:
-    """Is this somebody else than the people that are known?"""
+    """Whether this is another person than those that are known."""
     for known in people:
         apart = np.linalg.norm(detection.hips - known.hips)
         is_part = detection.radius < PART * known.radius and apart < known.radius
@@ -137,7 +137,7 @@ def _fits(detection: Detection, window: Region) -> bool:
 def find_people(networks: Networks, pyramid: Pyramid, everyone: bool) -> list[Detection]:
     """The people in the photo.
 
-    One look at the whole photo finds those of at least a quarter of it. When that is nobody or several, or `everyone`
+    One look at the whole photo finds those of at least a quarter of it. When that is none or several, or `everyone`
     is asked for, windows are looked at too.
     """
     width, height = pyramid.size

@@ -15,7 +15,7 @@ from datasets.people.person import FoundMask, MaskError, Photo
 from geometry.keypoints import Keypoints
 
 PRESENCE = 0.5
-"""Below this the network sees nobody where joints from a file say that a person is."""
+"""Presence below which the network sees no person where the joints of a file are."""
 WORKING_SIDE = 1024
 """Pixels across the person's region in which the mask is sharpened; more costs time and gains nothing."""
 WORKING_SIDE_LOW = 512
@@ -47,7 +47,7 @@ class MediaPipeMask:
         """The person's pixels.
 
         Raises:
-            MaskError: the network sees nobody at these joints.
+            MaskError: the network sees no person at these joints.
             ModelUnavailableError: the networks cannot be loaded.
         """
         pose = self.detector.pose(photo, keypoints)
@@ -55,7 +55,7 @@ class MediaPipeMask:
         if self.with_skirt:
             coarse = self._with_skirt(photo, pose)
         if pose.presence < PRESENCE or not (coarse > 0.5).any():
-            raise MaskError(f"{photo.path.name}: the mask network sees nobody at these joints")
+            raise MaskError(f"{photo.path.name}: the mask network sees no person at these joints")
         return FoundMask(sharpened(photo.rgb, pose, coarse))
 
     def _with_skirt(self, photo: Photo, pose: Pose) -> np.ndarray:
