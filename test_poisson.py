@@ -1,4 +1,4 @@
-"""Closed point clouds of test_model.py to colored meshes: screened Poisson, the paper's road.
+"""Closed point clouds of test_model.py to colored meshes: screened Poisson, the paper's way.
 
 python test_poisson.py results/demo                 a folder of results
 python test_poisson.py photo.jpg                    what test_model.py was given: its results in results/photo

@@ -1,4 +1,4 @@
-"""What may be taken off before measuring: a shift along the camera's axis, or a whole similarity."""
+"""Alignment before measuring: a shift along the camera's axis, or a similarity."""
 
 from __future__ import annotations
 

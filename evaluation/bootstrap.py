@@ -1,4 +1,4 @@
-"""How far a mean over a few people can be trusted."""
+"""Confidence intervals of means over people, by the bootstrap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of errors: how they are spread, and where on the person they sit."""
+"""Figures of errors: histograms, and turntables of people colored by error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What measuring one subject gives, and what a group of columns means."""
+"""The numbers of one subject: columns in blocks, distributions, warnings."""
 
 from __future__ import annotations
 

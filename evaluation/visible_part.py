@@ -1,4 +1,4 @@
-"""The part of a mesh that can be seen from outside: people in clothes have skin that nobody measures."""
+"""The part of a mesh that can be seen from outside: skin under clothes is not measured."""
 
 from __future__ import annotations
 

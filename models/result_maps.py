@@ -1,4 +1,4 @@
-"""A forward pass as the pictures of METHOD.md 9.4."""
+"""A forward pass as pictures: the files of METHOD.md 9.4."""
 
 from __future__ import annotations
 

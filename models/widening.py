@@ -1,4 +1,4 @@
-"""A wider network that starts by saying what a trained narrower one says (Net2Net, Chen et al., ICLR 2016)."""
+"""A wider network that starts with the outputs of a trained narrower one (Net2Net, Chen et al., ICLR 2016)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes every training photo different: light, background, camera, framing (METHOD.md 8.2, and more where wanted).
+"""Augmentation of training photos: light, background, camera, framing (METHOD.md 8.2, and more where wanted).
 
 All randomness comes from the generator that is handed in, so a sample is a function of its seed.
 """

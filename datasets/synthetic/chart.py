@@ -1,4 +1,4 @@
-"""Where a point of the body is, in words a tailor would use. Garments, fabrics and skin are functions of this."""
+"""Where points of the rest body lie: x, y, z, which limb, how far along it. Garments, fabrics and skin use this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clothes hide is left out, and what pokes through them too."""
+"""Removes what clothes hide, and what pokes through them."""
 
 from __future__ import annotations
 
