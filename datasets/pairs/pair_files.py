@@ -30,8 +30,17 @@ from utils.files import (
     write_text,
 )
 
-SHADED, UNLIT, DEPTH = "PERS/COLOR/SHADED", "PERS/COLOR/NOSHADING", "PERS/DEPTH"
-"""Folders of the lit photos, the unlit colors and the depth; each holds one folder a view (`viewpoint_of`)."""
+SHADED, UNLIT, DEPTH, JOINTS = "PERS/COLOR/SHADED", "PERS/COLOR/NOSHADING", "PERS/DEPTH", "PERS/keypoint"
+"""Folders of the lit photos, unlit colors, depth and joints; each holds one folder a view (`viewpoint_of`)."""
+IMAGE_FILES = (
+    (SHADED, "_front.png"),
+    (UNLIT, "_front.png"),
+    (UNLIT, "_back.png"),
+    (DEPTH, "_front.png"),
+    (DEPTH, "_back.png"),
+)
+"""The five pictures of a pair: the folder of their kind, and what follows the subject in the name."""
+JOINTS_FILE = (JOINTS, "_front.npy")
 _VIEW = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 LARGEST_JOINT_FILE = 2**16
 """Bytes; 31 joints take less than a thousand."""
@@ -86,7 +95,7 @@ class Pair:
 
     @property
     def joints(self) -> str:
-        return f"PERS/keypoint/{self.folder}/{self.subject}_front.npy"
+        return f"{JOINTS}/{self.folder}/{self.subject}{JOINTS_FILE[1]}"
 
     @property
     def joints_json(self) -> str:
@@ -96,8 +105,7 @@ class Pair:
     @property
     def images(self) -> tuple[str, ...]:
         """The five pictures of the pair."""
-        sides = ("front", "back")
-        return (self.shaded_front, *map(self.color, sides), *map(self.depth, sides))
+        return tuple(f"{kind}/{self.folder}/{self.subject}{ending}" for kind, ending in IMAGE_FILES)
 
     @property
     def list_line(self) -> str:
@@ -274,18 +282,15 @@ def find_pairs(root: Path, set_name: str) -> list[Pair]:
         view = viewpoint_of(folder.name)
         if view and view.set_name == set_name:
             # Only those are opened that have all their files.
-            anyone = Pair(set_name, "", view.yaw)
-            complete = [_subjects(root / path) for path in (*anyone.images, anyone.joints)]
-            pairs += [Pair(set_name, name, anyone.yaw) for name in set.intersection(*complete)]
+            kinds = (*IMAGE_FILES, JOINTS_FILE)
+            complete = [_subjects(root / kind / folder.name, ending) for kind, ending in kinds]
+            pairs += [Pair(set_name, name, view.yaw) for name in set.intersection(*complete)]
     return sorted(pair for pair in pairs if is_complete(root, pair))
 
 
-def _subjects(nameless: Path) -> set[str]:
-    """Subjects whose file is there, by the path that the file of a subject without a name would have."""
-    ending = nameless.name
-    if not nameless.parent.is_dir():
-        return set()
-    names = os.listdir(nameless.parent)
+def _subjects(folder: Path, ending: str) -> set[str]:
+    """Subjects that have a file {subject}{ending} in a folder."""
+    names = os.listdir(folder) if folder.is_dir() else []
     return {name[: -len(ending)] for name in names if name.endswith(ending) and name != ending and name[0] != "."}
 
 
@@ -330,7 +335,7 @@ def lists_are_current(root: Path, set_name: str) -> bool:
         written = min((root / "list" / f"{set_name}_{part}.txt").stat().st_mtime_ns for part in LISTED_PARTS)
     except FileNotFoundError:
         return False
-    kinds = {Path(path).parent.parent for path in (*Pair(set_name, "", 0).images, Pair(set_name, "", 0).joints)}
+    kinds = {kind for kind, _ in (*IMAGE_FILES, JOINTS_FILE)}
     folders = [folder for kind in kinds for folder in (root / kind).glob("*_0_y_*_x") if _set_of(folder) == set_name]
     return all(folder.stat().st_mtime_ns <= written for folder in folders)
 
