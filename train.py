@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     folder = args.save_path or Path("checkpoints") / f"{args.config.stem}_phase{args.phase}"
     try:
-        run = Run(read_settings(args), args.phase, args.data_path, folder, args.load_ckpt, args.resume)
+        settings = read_settings(args)
+        run = Run(settings, args.phase, args.data_path, folder, start_from=args.load_ckpt, resume=args.resume)
         ended = train(run)
     except (InputError, TrainingFailed) as error:
         print(f"error: {error}", file=sys.stderr)

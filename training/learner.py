@@ -33,6 +33,11 @@ class Update:
         """The sum of all terms."""
         return sum(self.terms.values())
 
+    @property
+    def values(self) -> dict[str, float]:
+        """For the log."""
+        return {"loss": self.loss} | self.terms | {"gradient_norm": self.gradient_norm}
+
 
 class Learner:
     """A model and what moves it.

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from models.fast import accelerate
 from training import ranks
 from training.guards import Guards
-from training.opening import Opened, opened
+from training.opening import Training, open_training
 from training.panels import Panels
 from training.reading import LeftOut, loader_of, reading
 from training.reports import Reports
@@ -41,13 +41,13 @@ def train(run: Run) -> Ended:
     """
     options, every, stop, stopped = run.options, run.settings.run, StopRequest(), False
     with (
-        opened(run) as it,
-        Reports(run.folder, it.progress.step, is_main()) as reports,
-        reading(loader_of(run, it.data.train, it.order)) as batches,
-        tqdm(total=it.order.steps, initial=it.progress.step, desc=f"phase {run.phase}", disable=not is_main()) as bar,
+        open_training(run) as training,
+        Reports(run.folder, training.progress.step, is_main()) as reports,
+        reading(loader_of(run, training.data.train, training.order)) as batches,
+        _bar(run, training) as bar,
     ):
-        learner, progress, order = it.learner, it.progress, it.order
-        left_out, guards = LeftOut(it.data.left_out, len(it.data.train)), Guards(every, run.phase, progress.skipped)
+        learner, progress, order, data = training.learner, training.progress, training.order, training.data
+        left_out, guards = LeftOut(data.left_out, len(data.train)), Guards(every, run.phase, progress.skipped)
         last_save = time.monotonic()
         while progress.step < order.steps and not stopped:
             # Read what one step of the optimiser takes.
@@ -62,7 +62,7 @@ def train(run: Run) -> Ended:
             update = learner.update(result.terms, rate)
             progress.step += 1
             progress.skipped += not update.is_finite
-            stopped = ranks.any_of(stop.asked, it.device)
+            stopped = ranks.any_of(stop.asked, training.device)
 
             # Guard: not finite again and again, normals that are the same everywhere.
             guards.check(progress.step, update.is_finite, result, learner.parameters)
@@ -73,33 +73,37 @@ def train(run: Run) -> Ended:
             if progress.step % every.log_steps == 0 or progress.step == order.steps:
                 left_out.exchange()
                 epochs = progress.step / order.steps_per_epoch
-                state = {"epoch": epochs, "learning_rate": rate, "gradient_norm": update.gradient_norm}
-                counts = {"skipped": progress.skipped}
-                reports.add("train", progress.step, {"loss": update.loss} | update.terms | state | counts | times)
+                values = update.values | {"epoch": epochs, "learning_rate": rate, "skipped": progress.skipped} | times
+                reports.add("train", progress.step, values)
             bar.update()
             bar.set_postfix({"loss": f"{update.loss:.3f}"} | {k[:4]: f"{v:.2f}s" for k, v in times.items()})
 
             # Measure after every epoch, and save.
             epoch, within = divmod(progress.step, order.steps_per_epoch)
             if within == 0:
-                _measure(run, it, reports, epoch)
+                _measure(run, training, reports, epoch)
             if within == 0 or stopped or time.monotonic() - last_save > 60 * every.save_minutes:
-                save_last(run, it)
+                save_last(run, training)
                 last_save = time.monotonic()
     return Ended(progress.step, progress.step == order.steps, stop.signal)
 
 
-def _measure(run: Run, it: Opened, reports: Reports, epoch: int) -> None:
+def _bar(run: Run, training: Training) -> tqdm:
+    total, done = training.order.steps, training.progress.step
+    return tqdm(total=total, initial=done, desc=f"phase {run.phase}", disable=not is_main())
+
+
+def _measure(run: Run, training: Training, reports: Reports, epoch: int) -> None:
     """How good the model is after an epoch; the best one is kept."""
     panels = Panels(run.settings.run.panels if is_main() else 0)
-    model, learns = accelerate(it.learner.model), it.learner.phase.learns
-    means = validate(run, model, it.data.validation, device=it.device, learns=learns, show=panels.add)
-    reports.add("validation", it.progress.step, {"epoch": epoch} | means)
+    model, learns = accelerate(training.learner.model), training.learner.phase.learns
+    means = validate(run, model, training.data.validation, device=training.device, learns=learns, show=panels.add)
+    reports.add("validation", training.progress.step, {"epoch": epoch} | means)
     if panels.rows:
-        reports.picture(it.progress.step, epoch, panels.sheet())
+        reports.picture(training.progress.step, epoch, panels.sheet())
     if is_main():
         known = ("loss", *(name for name in means if name.endswith(("_deg", "_mm", "_percent"))))
         tqdm.write(f"epoch {epoch}: " + ", ".join(f"{name} {means[name]:.4g}" for name in known))
-    if np.isfinite(means["loss"]) and means["loss"] < it.progress.best:
-        it.progress.best = means["loss"]
-        save_best(run, it)
+    if np.isfinite(means["loss"]) and means["loss"] < training.progress.best:
+        training.progress.best = means["loss"]
+        save_best(run, training)

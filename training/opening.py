@@ -83,7 +83,7 @@ def open_data(run: Run, train: Listed, validation: Listed) -> Data:
     augmentation = Augmentation(run.settings.augmentation, run.root, backdrop, thin)
     return Data(
         TrainingPairs(run.root, learnt, canvas, augmentation, seed),
-        TrainingPairs(run.root, measured, canvas, None, seed, backdrop),
+        TrainingPairs(run.root, measured, canvas, None, seed, backdrop=backdrop),
         left_out,
     )
 
@@ -122,7 +122,7 @@ def open_learner(run: Run, identity: Mapping[str, Any], device: torch.device) ->
 
 
 @dataclass(frozen=True)
-class Opened:
+class Training:
     """What a run works with."""
 
     device: torch.device
@@ -134,7 +134,7 @@ class Opened:
 
 
 @contextmanager
-def opened(run: Run) -> Iterator[Opened]:
+def open_training(run: Run) -> Iterator[Training]:
     """Join the other processes, open data and model, and make sure that all are about to do the same.
 
     Raises:
@@ -156,4 +156,4 @@ def opened(run: Run) -> Iterator[Opened]:
             learner, progress = open_learner(run, identity, device)
         ranks.require_same(identity | {"step": progress.step, "config": run.settings})
         order.first_step = progress.step
-        yield Opened(device, data, order, learner, progress, identity)
+        yield Training(device, data, order, learner, progress=progress, identity=identity)
