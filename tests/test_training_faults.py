@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import train
 from datasets.pairs import pair_check
 from datasets.pairs.pair_check import check_pairs
 from datasets.pairs.pair_files import Pair, read_joints
@@ -21,6 +23,7 @@ from training.reading import loader_of, reading
 from training.run import Run
 from training.settings import Settings
 from utils.config import build_config, override, read_yaml
+from utils.device import set_precision
 from utils.errors import InputError
 
 HEADER = "{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}, ), }}"
@@ -159,3 +162,33 @@ def test_a_list_is_looked_at_once_until_something_changes(people, tmp_path, monk
     looked.clear()
     listed = look_at(run, ["Synthetic_train", "Synthetic_val"])
     assert len(looked) == len(listed.problems) + 1 and len(listed.pairs) == 5
+
+
+@pytest.mark.parametrize("name", ["tf32", "fp32", "bf16", "fp16"])
+def test_tf32_is_allowed_where_it_is_asked_for_and_only_there(name):
+    """PyTorch's own default lets convolutions in "fp32" read 10 bits of mantissa on a GPU."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    try:
+        set_precision(name)
+        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (name == "tf32")
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+    assert settings(f"phase1.precision={name}").phase1.precision == name
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RANK": "x"}, "RANK=x in the environment, expected a whole number from 0"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE=0 in the environment, expected a whole number from 1"),
+        ({"RANK": "3", "WORLD_SIZE": "2"}, "RANK=3 in the environment, expected less than WORLD_SIZE=2"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "MASTER_ADDR and MASTER_PORT not set, expected torchrun"),
+    ],
+)
+def test_an_environment_without_sense_is_named(people, tmp_path, monkeypatch, capsys, variables, message):
+    for name in ("MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert train.main([*SMOKE, "--phase", "1", "--data_path", str(people), "--save_path", str(tmp_path / "run")]) == 1
+    assert message in capsys.readouterr().err

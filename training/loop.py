@@ -59,10 +59,11 @@ def train(run: Run) -> Ended:
             rate = learning_rate(options, progress.step, order.steps_per_epoch)
             learner.phase.train(has_fixed_statistics(options, progress.step, order.steps_per_epoch))
             result = learner.gradients(taken)
+            # Before the device is waited for: one that waits for a lost process does so for ever.
+            stopped = ranks.any_of(stop.asked)
             update = learner.update(result.terms, rate)
             progress.step += 1
             progress.skipped += not update.is_finite
-            stopped = ranks.any_of(stop.asked, training.device)
 
             # Guard: not finite again and again, normals that are the same everywhere.
             guards.check(progress.step, update.is_finite, result, learner.parameters)

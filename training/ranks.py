@@ -39,7 +39,9 @@ def joined(device: str, timeout_minutes: float) -> Iterator[torch.device]:
         yield place
         return
     _divide_cores()
-    _meet("nccl" if place.type == "cuda" else "gloo", datetime.timedelta(minutes=timeout_minutes))
+    # What lies in the memory of the CPU goes by gloo, whose errors arrive at once and as exceptions.
+    backends = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
+    _meet(backends, datetime.timedelta(minutes=timeout_minutes))
     try:
         yield place
     finally:
@@ -53,16 +55,17 @@ def _divide_cores() -> None:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local_world_size()))
 
 
-def _meet(backend: str, timeout: datetime.timedelta) -> None:
+def _meet(backends: str, timeout: datetime.timedelta) -> None:
+    number, total = rank(), world_size()
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
-        raise InputError(f"WORLD_SIZE is {world_size()} but {' and '.join(missing)} not set, expected torchrun")
+        raise InputError(f"WORLD_SIZE is {total} but {' and '.join(missing)} not set, expected torchrun")
     try:
-        dist.init_process_group(backend, timeout=timeout)
+        dist.init_process_group(backends, timeout=timeout)
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainingFailed(
-            f"process {rank()} of {world_size()} does not find the others at {where} ({_first_line(error)}): is every "
+            f"process {number} of {total} does not find the others at {where} ({_first_line(error)}): is every "
             "node started and the port open? with several network cards, GLOO_SOCKET_IFNAME or NCCL_SOCKET_IFNAME "
             "names the one that leads to the others"
         ) from error
@@ -123,9 +126,13 @@ def average(tensors: Sequence[Tensor]) -> None:
         tensor.copy_(mean.view(tensor.shape))
 
 
-def any_of(wish: bool, device: torch.device) -> bool:
-    """Whether the wish of any process is true."""
-    return bool(all_reduce(torch.tensor([float(wish)], device=device)) > 0) if dist.is_initialized() else wish
+def any_of(wish: bool) -> bool:
+    """Whether the wish of any process is true; asked by way of the CPU, so that no GPU is waited for.
+
+    Raises:
+        TrainingFailed: another process is gone.
+    """
+    return bool(all_reduce(torch.tensor([float(wish)])) > 0)
 
 
 @contextmanager

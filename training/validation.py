@@ -123,7 +123,7 @@ def validate(
             errors = {name: float(values[0]) for name, values in errors_of(prediction, batch).items()}
             rows.append({"loss": sum(value for name, value in losses.items() if learns(name))} | losses | errors)
             show(batch, prediction)
-    return _means(rows, device)
+    return _means(rows)
 
 
 def terms_of(run: Run, prediction: Prediction, batch: Sample) -> Terms:
@@ -135,10 +135,10 @@ def terms_of(run: Run, prediction: Prediction, batch: Sample) -> Terms:
     return phase2_objective(prediction.depth, batch.depth, canvas, weights)
 
 
-def _means(rows: list[dict[str, float]], device: torch.device) -> dict[str, float]:
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     """Over the rows of all processes; a process may have none, so the names travel too."""
     names = sorted({name for names in ranks.all_gather(list(rows[0]) if rows else []) for name in names})
     values = np.array([[row[name] for name in names] for row in rows]).reshape(-1, len(names))
     sums = np.stack([np.nansum(values, axis=0), np.isfinite(values).sum(axis=0)])
-    total, count = ranks.all_reduce(torch.from_numpy(sums).to(device, torch.float32)).cpu().double()
+    total, count = ranks.all_reduce(torch.from_numpy(sums))
     return {name: float(total[k] / count[k]) if count[k] else float("nan") for k, name in enumerate(names)}

@@ -24,8 +24,14 @@ def _number(name: str, default: int) -> int:
 
 
 def rank() -> int:
-    """This process's number among all that torchrun started; 0 when it was started alone."""
-    return _number("RANK", 0)
+    """This process's number among all that torchrun started; 0 when it was started alone.
+
+    Raises:
+        InputError: RANK is no number below WORLD_SIZE.
+    """
+    if (number := _number("RANK", 0)) >= world_size():
+        raise InputError(f"RANK={number} in the environment, expected less than WORLD_SIZE={world_size()}")
+    return number
 
 
 def is_main() -> bool:
@@ -49,11 +55,5 @@ def local_world_size() -> int:
 
 
 def shard(items: Sequence[Item]) -> Sequence[Item]:
-    """Every world_size-th item, from the rank-th on: all ranks together see each item once.
-
-    Raises:
-        InputError: RANK is not below WORLD_SIZE.
-    """
-    if rank() >= world_size():
-        raise InputError(f"RANK={rank()} in the environment, expected less than WORLD_SIZE={world_size()}")
+    """Every world_size-th item, from the rank-th on: all ranks together see each item once."""
     return items[rank() :: world_size()]
