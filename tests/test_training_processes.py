@@ -41,14 +41,14 @@ def assert_no_stack(lines: list[str]) -> None:
 
 
 def test_processes_that_differ_stop_together_with_one_line(people, tmp_path):
-    """Another seed, then a node whose folder lacks what the other resumes from, then a node without the list."""
+    """Another seed, then a node without the list."""
     other = tmp_path / "other"
     balls_people.make(other, 128, train=4, validation=1)
     (other / "list/Synthetic_train.txt").unlink()
     for number, (first, second, message) in enumerate(
         [
             ((people, "run.seed=0"), (people, "run.seed=1"), "seed is not the same in all processes"),
-            ((people, "run.seed=0"), (other, "run.seed=0"), "Synthetic_train.txt: cannot be read"),
+            ((people, "run.seed=0"), (other, "run.seed=0"), "Synthetic_train.txt: no such file"),
         ]
     ):
         commands = [
@@ -79,6 +79,13 @@ def test_a_lost_process_ends_the_others_with_one_line_and_resume_goes_on_with_an
     ended(second)
 
     step = read_checkpoint(run / "last.pt").extra["training"]["progress"]["step"]
+    resumed = (*command, "--resume", "--batch_size", 4)
+    for process in start_nodes(resumed, (*resumed, "--save_path", tmp_path / "not shared")):
+        code, lines = ended(process)
+        assert code == 1
+        [error] = errors_of(lines)
+        assert f"step is not the same in all processes ({step} in process 0, 0 in process 1)" in error
+
     code, lines = ended(start(*command, "--resume"))
     assert code == 1 and "--batch_size 8" in errors_of(lines)[0]
     for processes, batch_size in ((1, 8), (4, 2)):
