@@ -1,9 +1,7 @@
-"""Mesh files as they come: what is odd is rendered, what is broken is named."""
+"""OBJ files as they come: what is odd is rendered, what is broken is named."""
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 
 import cv2
@@ -206,58 +204,69 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path):
             read_colored_mesh(tmp_path / name, 256)
 
 
-def write_glb(path: Path, material: dict, image: bytes | None, rgb: np.ndarray | None = None) -> None:
-    """The textured square of this file, twice as large and lifted by its node."""
-    vertices = np.float32([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
-    blocks = [vertices, np.float32([[0, 1], [1, 1], [1, 0], [0, 0]]), np.uint16([0, 1, 2, 0, 2, 3])]
-    blocks += [] if rgb is None else [rgb.astype(np.float32)]
-    chunks = [block.tobytes() for block in blocks] + ([image] if image else [])
-    starts = np.cumsum([0, *(len(chunk) for chunk in chunks)]).tolist()
-    kinds = [(5126, "VEC3"), (5126, "VEC2"), (5123, "SCALAR"), (5126, "VEC3")]
-    attributes = {"POSITION": 0, "TEXCOORD_0": 1, **({} if rgb is None else {"COLOR_0": 3})}
-    content = {
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
-        "nodes": [{"children": [1], "translation": [0, 5, 0]}, {"mesh": 0, "scale": [2, 2, 2]}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 2, "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": material}],
-        "textures": [{"source": 0}], "images": [{"bufferView": len(chunks) - 1, "mimeType": "image/png"}],
-        "buffers": [{"byteLength": starts[-1]}],
-        "bufferViews": [
-            {"buffer": 0, "byteOffset": start, "byteLength": len(chunk)}
-            for start, chunk in zip(starts, chunks, strict=False)
-        ],
-        "accessors": [
-            {"bufferView": k, "componentType": kind, "type": shape, "count": len(block)}
-            for k, (block, (kind, shape)) in enumerate(zip(blocks, kinds, strict=False))
-        ],
-    }  # fmt: skip
-    text = json.dumps(content).encode()
-    text += b" " * (-len(text) % 4)
-    binary = b"".join(chunks)
-    header = struct.pack("<III", 0x46546C67, 2, 28 + len(text) + len(binary))
-    path.write_bytes(header + struct.pack("<II", len(text), 0x4E4F534A) + text
-                     + struct.pack("<II", len(binary), 0x004E4942) + binary)  # fmt: skip
+def rgb_of(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Color in the middle of the first face, and the notes."""
+    mesh = read_colored_mesh(path, size=256)
+    return mesh.appearance.albedo(np.array([0]), np.full((1, 3), 1 / 3))[0], mesh.notes
 
 
-def test_glb_shows_what_the_obj_shows(tmp_path: Path):
-    write_texture(tmp_path)
-    write_glb(tmp_path / "a.glb", {"baseColorTexture": {"index": 0}}, (tmp_path / "tex.png").read_bytes())
-    mesh = read_colored_mesh(tmp_path / "a.glb", 256)
-    np.testing.assert_allclose(mesh.mesh.vertices[0], [-2, 3, 0])
-    np.testing.assert_array_equal(render(mesh), render(read_colored_mesh(write(tmp_path, TEXTURED, MTL), size=256)))
+def write_red_texture(folder: Path, name: str = "tex.png") -> None:
+    cv2.imwrite(str(folder / name), np.full((4, 4, 3), (0, 0, 255), np.uint8))
 
 
-def test_glb_colors_are_linear(tmp_path: Path):
-    write_glb(tmp_path / "base.glb", {"baseColorFactor": [0.2140, 1, 0, 1]}, None)
-    write_glb(tmp_path / "vertex.glb", {}, None, np.tile([0.2140, 1, 0], (4, 1)))
-    for name in ("base", "vertex"):
-        rgb = read_colored_mesh(tmp_path / f"{name}.glb", 256).appearance.albedo(np.array([1]), np.full((1, 3), 1 / 3))
-        np.testing.assert_allclose(rgb, [[0.5, 1, 0]], atol=1e-3)
+@pytest.mark.parametrize(
+    ("mtllib", "library", "mtl"),
+    [
+        ("mtllib a.mtl", "a.mtl", "newmtl m\n\tKd\t1 1 1\n\tmap_Kd\ttex.png\n"),
+        ("mtllib a.mtl", "a.mtl", "newmtl m\r\nmap_Kd C:\\Users\\Public\\scans\\tex.png\r\n"),
+        ("mtllib a.mtl", "a.mtl", "newmtl m\nmap_Kd /home/somebody/tex.png\n"),
+        ("mtllib a.mtl", "a.mtl", "\ufeffnewmtl m\nMAP_KD -s 1 1 1 -blendu on TEX.png\n"),
+        ("mtllib a.mtl", "A.MTL", "newmtl m\nmap_Kd tex.png\n"),
+        ("mtllib none.mtl a.mtl", "a.mtl", "newmtl m\nmap_Kd tex.png\n"),
+        ("mtllib none.mtl\nmtllib a.mtl", "a.mtl", "newmtl m\nmap_Kd tex.png\n"),
+        ("mtllib D:\\models\\my scan.mtl", "my scan.mtl", "newmtl m\nmap_Kd tex.png\n"),
+    ],
+)
+def test_material_libraries_as_exporters_write_them(tmp_path: Path, mtllib: str, library: str, mtl: str):
+    write_red_texture(tmp_path)
+    (tmp_path / library).write_text(mtl, encoding="utf-8")
+    (tmp_path / "a.obj").write_text("\ufeff" + TEXTURED.replace("mtllib a.mtl", mtllib), encoding="utf-8")
+    np.testing.assert_allclose(rgb_of(tmp_path / "a.obj")[0], [1, 0, 0])
 
 
-@pytest.mark.parametrize("cut", [10, 100, 600, -40])
-def test_cut_glb_is_named(tmp_path: Path, cut: int):
-    write_glb(tmp_path / "a.glb", {}, None)
-    (tmp_path / "a.glb").write_bytes((tmp_path / "a.glb").read_bytes()[:cut])
-    with pytest.raises(InputError, match="a.glb"):
-        read_colored_mesh(tmp_path / "a.glb", 256)
+@pytest.mark.parametrize("corners", ["1/1/ 2/2/ 3/3/ 4/4/", "1/1 2/2 3/3 4/4"])
+def test_texture_comes_before_colors_of_vertices(tmp_path: Path, corners: str):
+    """White vertices beside a texture: MeshLab writes them. Other colors are said to be left."""
+    write_red_texture(tmp_path)
+    for color, notes in (("1 1 1", 0), ("0 0 1", 1)):
+        text = TEXTURED.replace("1/1 2/2 3/3 4/4", corners).replace(SQUARE, SQUARE.replace(" 0\n", f" 0 {color}\n"))
+        rgb, said = rgb_of(write(tmp_path, text, MTL))
+        np.testing.assert_allclose(rgb, [1, 0, 0])
+        assert len(said) == notes and all("colors of its vertices are not used" in note for note in said)
+
+
+def test_faces_without_texture_coordinates_keep_their_other_colors(tmp_path: Path):
+    write_red_texture(tmp_path)
+    text = f"mtllib a.mtl\n{SQUARE}{CORNERS}usemtl m\nf 1/1 2/2 3/3\nf 1// 3// 4//\n"
+    mesh = read_colored_mesh(write(tmp_path, text, MTL), size=256)
+    rgb = mesh.appearance.albedo(np.array([0, 1]), np.full((2, 3), 1 / 3))
+    np.testing.assert_allclose(rgb, [[1, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("text", "mtl", "said"),
+    [
+        (TEXTURED.replace("usemtl m", "usemtl other"), MTL, "material other is in none"),
+        (TEXTURED.replace("1/1 2/2 3/3 4/4", "1 2 3 4"), MTL, "no texture coordinates: tex.png is not used"),
+        (TEXTURED.replace("a.mtl", "gone.mtl"), None, "material file gone.mtl is missing"),
+        (TEXTURED.replace("usemtl m\n", ""), MTL, "material m has a texture, and no face uses it"),
+    ],
+)
+def test_what_is_there_and_not_used_is_said(tmp_path: Path, text: str, mtl: str | None, said: str):
+    write_red_texture(tmp_path)
+    assert any(said in note for note in rgb_of(write(tmp_path, text, mtl))[1])
+
+
+def test_mixed_corners_of_a_face_are_named(tmp_path: Path):
+    with pytest.raises(InputError, match="three or more corners"):
+        read_colored_mesh(write(tmp_path, f"{SQUARE}{CORNERS}f 1/2/ 3 4/\n"), size=256)

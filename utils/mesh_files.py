@@ -40,8 +40,8 @@ def _write_ply(file: BinaryIO, mesh: Mesh) -> None:
     faces["count"], faces["corners"] = 3, mesh.faces
     header = f"{vertex_header(vertices)}element face {len(faces)}\nproperty list uchar int vertex_indices\n"
     file.write(f"ply\nformat binary_little_endian 1.0\n{header}end_header\n".encode())
-    file.write(vertices)
-    file.write(faces)
+    file.write(vertices.data)
+    file.write(faces.data)
 
 
 def _write_obj(file: BinaryIO, mesh: Mesh) -> None:
@@ -88,7 +88,7 @@ def _write_glb(file: BinaryIO, mesh: Mesh) -> None:
     file.write(struct.pack("<I4s", len(text), b"JSON") + text)
     file.write(struct.pack("<I4s", offset, b"BIN\0"))
     for _, data, *_ in arrays:
-        file.write(data)
+        file.write(data.data)
 
 
 def _gltf_arrays(mesh: Mesh) -> Iterator[tuple[str, np.ndarray, str, int, int, bool]]:

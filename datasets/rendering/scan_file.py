@@ -43,6 +43,7 @@ def read_colored_mesh(path: Path, size: int, texture: Path | None = None) -> Col
     content = read_mesh_file(path)
     if texture is None:
         appearance, notes = _appearance(path, content, size)
+        notes = (*content.color_notes, *notes)
     else:
         if content.uv is None:
             raise InputError(f"{path}: no texture coordinates, expected vt lines for {texture.name}")

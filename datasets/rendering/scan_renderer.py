@@ -40,6 +40,7 @@ def project_scan_joints(scan: Scan, size: int, yaw: float) -> np.ndarray:
     Returns:
         (31, 3) float64: x, y [px] and 1; three zeros for a joint that is not present.
     """
+    assert scan.joints is not None and scan.joints_present is not None, "a scan without joints"
     xy = Camera(size).project(turn(scan.joints, yaw))
     usable = scan.joints_present & np.isfinite(xy).all(1)
     return np.where(usable[:, None], np.column_stack([xy, np.ones(len(xy))]), 0.0)

@@ -84,8 +84,8 @@ class SubjectRenderer:
             except InputError as error:
                 failures[yaw] = error
         if failures:
-            yaw, error = next(iter(failures.items()))
-            raise InputError(f"{len(failures)} of {len(self.yaws)} views have no joints; yaw {yaw:g}: {error}")
+            yaw, first = next(iter(failures.items()))
+            raise InputError(f"{len(failures)} of {len(self.yaws)} views have no joints; yaw {yaw:g}: {first}")
 
     def _render(self, name: str, missing: list[float], wanted: list[float]) -> dict[float, np.ndarray]:
         """Write the pictures of the missing views; joints of the scan in every wanted view, if it has any."""

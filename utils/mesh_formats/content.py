@@ -42,7 +42,8 @@ class MeshContent:
     uv: np.ndarray | None = None  # (F, 3, 2) float32, v upwards; NaN where a triangle has none
     material: np.ndarray | None = None  # (F,) int64 index into `materials`; None: the first one everywhere
     materials: Sequence[SurfaceMaterial] = field(default_factory=lambda: (SurfaceMaterial(),))
-    notes: tuple[str, ...] = ()  # what is in the file and not used, one line each
+    notes: tuple[str, ...] = ()  # what of the geometry is left out, one line each
+    color_notes: tuple[str, ...] = ()  # which colors are missing or not used, one line each
 
 
 def fan(polygons: np.ndarray) -> np.ndarray:

@@ -105,8 +105,10 @@ class GltfFile:
             raise ValueError("a URI that is no text")
         if uri.startswith("data:"):
             return base64.b64decode(uri.partition(",")[2])[:most]
-        with self._named_file(uri).open("rb") as file:
-            return file.read(most)
+        path = self._named_file(uri)
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            return file.read(size if most is None else min(size, most))  # a size that is made up costs no memory
 
     def _buffer(self, index: int) -> bytes:
         if index not in self._buffers:

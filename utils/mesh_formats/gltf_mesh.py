@@ -160,5 +160,5 @@ def _texture(file: GltfFile, texture: dict[str, Any], factor: Rgb) -> Texture:
     if source is None:
         others = ", ".join(entry.get("extensions", {})) or "no picture"
         raise ValueError(f"textures {texture['index']} has {others[:60]}, expected a PNG, JPEG or WebP picture")
-    name = f"picture {source} of {file.path.name}"
+    name = f"{file.path}: picture {source}"
     return Texture(name, file.picture(source), factor)

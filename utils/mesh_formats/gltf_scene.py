@@ -127,10 +127,10 @@ def placed_vertices(file: GltfFile, placed: PlacedMesh, primitive: dict[str, Any
     total, result = np.zeros((len(vertices), 1)), np.zeros_like(vertices)
     number = 0
     while f"JOINTS_{number}" in attributes:
-        joints = file.accessor(attributes[f"JOINTS_{number}"]).astype(np.int64)
+        joints = file.accessor(attributes[f"JOINTS_{number}"])
         weights = file.accessor(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
-        if (joints >= len(placed.scene_from_joint)).any() or (joints < 0).any():
-            raise ValueError(f"a vertex names joint {joints.max()} of {len(placed.scene_from_joint)}")
+        if joints.dtype.kind != "u" or (joints >= len(placed.scene_from_joint)).any():
+            raise ValueError(f"a vertex names joint {joints.max()}, expected 0 to {len(placed.scene_from_joint) - 1}")
         for joint, weight in zip(joints.T, weights.T, strict=True):
             for one in np.unique(joint[weight != 0]):
                 here = (joint == one) & (weight != 0)

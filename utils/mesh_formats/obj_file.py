@@ -142,7 +142,7 @@ def read_obj(path: Path) -> MeshContent:
         uv=all_uv if np.isfinite(all_uv).any() else None,
         material=material,
         materials=materials,
-        notes=notes,
+        color_notes=notes,
     )
 
 

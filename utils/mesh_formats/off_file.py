@@ -78,7 +78,7 @@ def _triangles(path: Path, lines: list[bytes], vertices: int) -> tuple[np.ndarra
                 )
             k = int(corners)
             named = numbers[rows, 1 : 1 + k]
-            if (named != np.rint(named)).any():
+            if not (np.abs(named) < 2**53).all() or (named != np.rint(named)).any():
                 raise InputError(f"{path}: face line '{_shown(lines[chosen[rows][0]])}', expected whole numbers")
             check_indices(path, named.astype(np.int64), vertices)
             triangles.append(fan(named.astype(np.int64)))

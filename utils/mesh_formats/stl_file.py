@@ -36,8 +36,8 @@ def read_stl(path: Path) -> MeshContent:
     if not len(corners):
         raise InputError(f"{path}: 0 facets, expected a mesh with faces")
     vertices, faces = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
-    notes = (f"{path}: the attributes of its facets, which may be colors, are not used",) if colored else ()
-    return MeshContent(Mesh(vertices, faces.reshape(-1, 3).astype(np.int64)), notes=notes)
+    unused = (f"{path}: the attributes of its facets, which may be colors, are not used",) if colored else ()
+    return MeshContent(Mesh(vertices, faces.reshape(-1, 3).astype(np.int64)), color_notes=unused)
 
 
 def _ascii_corners(path: Path, text: bytes) -> np.ndarray:
