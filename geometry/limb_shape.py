@@ -16,6 +16,8 @@ RADIUS_STEP = 1.25
 """Ratio of the radii that are tried."""
 SMALLEST_RADIUS = 2.0
 """[px]"""
+RADIUS_BLUR = 3.0
+"""Sigma [px]."""
 
 
 def limb_radius(mask: np.ndarray, widest: float) -> np.ndarray:
@@ -35,7 +37,10 @@ def limb_radius(mask: np.ndarray, widest: float) -> np.ndarray:
         # A pixel's centre may be half a pixel outside of a disc of pixels that it touches.
         radius[(away < tried + 1) & (radius < tried)] = tried
         tried *= RADIUS_STEP
-    return np.where(mask, np.minimum(radius, widest), 0)
+    # Without steps between the radii that were tried.
+    radius = np.where(mask, np.minimum(radius, widest), 0)
+    share, total = (cv2.GaussianBlur(values, (0, 0), RADIUS_BLUR) for values in (mask.astype(np.float64), radius))
+    return np.where(mask, total / np.maximum(share, 1e-9), 0)
 
 
 def round_thickness(inside: np.ndarray, radius: np.ndarray) -> np.ndarray:
