@@ -46,7 +46,7 @@ WIDEST_ROUND = 26 / 768
 WIDEST_GAP = 0.22
 """Network units (12 cm of a grown person). A wider gap at the rim is a hand before a hip: no link."""
 THIN = 24 / 768
-"""Radius [canvas] below which a limb counts as thin: arms, hands, feet, shins. An anchor of wide pixels hardly knows them."""
+"""Radius [canvas] below which a limb counts as thin: arms, hands, feet, shins. A coarse anchor hardly knows them."""
 THIN_WEIGHT = 1.0
 """Of a thin limb's thickness, over its radius [px] squared: it rules above the limb's own scale."""
 THIN_THICKNESS = 0.9
