@@ -45,28 +45,45 @@ def coarse_of(depth: Array, canvas: int) -> Array:
     return depth[..., start::stride, start::stride]
 
 
-def _carried_on(depth: Tensor, person: Tensor) -> Tensor:
-    """Depth on the background becomes the mean of its neighbours on the person, ring after ring.
+def carried_on(values: Tensor, known: Tensor) -> Tensor:
+    """Values become the mean of their known neighbours where they are not known, ring after ring.
 
     Args:
-        depth: (B, 2, r, r).
-        person: (B, 1, r, r) float, 1 on the person.
+        values: (B, C, r, r).
+        known: (B, 1, r, r) bool.
+
+    Returns:
+        (B, C, r, r); as they were beyond FILL_ROUNDS coarse pixels from any known one.
     """
     for _ in range(FILL_ROUNDS):
-        share = F.avg_pool2d(person, 3, stride=1, padding=1)
-        around = F.avg_pool2d(depth * person, 3, stride=1, padding=1) / share.clamp(min=1e-6)
-        depth = torch.where((person == 0) & (share > 0), around, depth)
-        person = (share > 0).to(depth.dtype)
-    return depth
+        weight = known.to(values.dtype)
+        share = F.avg_pool2d(weight, 3, stride=1, padding=1)
+        around = F.avg_pool2d(values * weight, 3, stride=1, padding=1) / share.clamp(min=1e-6)
+        values = torch.where(~known & (share > 0), around, values)
+        known = share > 0
+    return values
 
 
-def _lerped(values: Tensor, pixels: Tensor, axis: int) -> Tensor:
-    """Coarse values at canvas pixels along one axis, linear between samples, constant beyond the outermost."""
-    last = values.shape[axis] - 1
-    place = ((pixels - SAMPLED_PIXEL) / COARSE_STRIDE).clamp(0, last)
-    first = place.long()
-    share = (place - first).unsqueeze(-1) if axis == -2 else place - first
-    return torch.lerp(values.index_select(axis, first), values.index_select(axis, (first + 1).clamp(max=last)), share)
+def at_pixels(coarse: Tensor, window: Window, sampled: float = SAMPLED_PIXEL) -> Tensor:
+    """A coarse map on the canvas: bilinear between its samples, constant beyond the outermost.
+
+    Args:
+        coarse: (B, C, r, r).
+        window: of the canvas [px].
+        sampled: where in the first 8 pixels, along rows and columns, the first sample lies [px].
+
+    Returns:
+        (B, C, h, w) on the window.
+    """
+    like = {"device": coarse.device, "dtype": coarse.dtype}
+    for axis, (start, stop) in ((-2, (window.top, window.bottom)), (-1, (window.left, window.right))):
+        last = coarse.shape[axis] - 1
+        place = ((torch.arange(start, stop, **like) - sampled) / COARSE_STRIDE).clamp(0, last)
+        first = place.long()
+        share = (place - first)[:, None] if axis == -2 else place - first
+        ends = first, (first + 1).clamp(max=last)
+        coarse = torch.lerp(coarse.index_select(axis, ends[0]), coarse.index_select(axis, ends[1]), share)
+    return coarse
 
 
 def lift_depth(coarse: Tensor, window: Window) -> Tensor:
@@ -77,12 +94,7 @@ def lift_depth(coarse: Tensor, window: Window) -> Tensor:
         window: of the canvas [px].
 
     Returns:
-        (B, 2, h, w) on the window.
+        (B, 2, h, w) on the window. Around the person its depth goes on outwards.
     """
     person = (coarse[:, :1] < FRONT_BACKGROUND) & (coarse[:, 1:] > BACK_BACKGROUND)
-    depth = _carried_on(coarse, person.to(coarse.dtype))
-    rows, columns = (
-        torch.arange(start, stop, device=coarse.device, dtype=coarse.dtype)
-        for start, stop in ((window.top, window.bottom), (window.left, window.right))
-    )
-    return _lerped(_lerped(depth, rows, -2), columns, -1)
+    return at_pixels(carried_on(coarse, person), window)

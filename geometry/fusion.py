@@ -51,7 +51,11 @@ def blend_weight(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) 
 
 
 def fuse_parts(
-    part_normals: dict[str, Tensor], canvas_from_part: Tensor, part_from_canvas: Tensor, size: int
+    part_normals: dict[str, Tensor],
+    canvas_from_part: Tensor,
+    part_from_canvas: Tensor,
+    size: int,
+    beyond: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Blend the normals of all parts on the canvas.
 
@@ -59,9 +63,11 @@ def fuse_parts(
         part_normals: kind's name -> (B, n, 6, h, w) stored normals, n crops in the order of `indices_of(kind)`.
         canvas_from_part, part_from_canvas: (B, 12, 2, 3), one the inverse of the other.
         size: side of the canvas [px].
+        beyond: (B, 6, size, size) stored normals for where no part is, faded in over the blurred rim of the crops.
 
     Returns:
-        (B, 6, size, size) float32 stored normals, front in channels 0-2 and back in 3-5, 0 where no part is;
+        (B, 6, size, size) float32 stored normals, front in channels 0-2 and back in 3-5; where no part is those of
+        `beyond`, or 0;
         (B, 1, size, size) bool, True where at least one part is.
     """
     batch, device = len(canvas_from_part), canvas_from_part.device
@@ -83,4 +89,7 @@ def fuse_parts(
                 total[sample, :, rows, columns] += landed[6:]
     covered = total > 0
     # Sums as small as 1e-3 are valid divisors at a part's soft rim, so there is no epsilon.
-    return fused.div_(torch.where(covered, total, 1.0)), covered
+    fused.div_(torch.where(covered, total, 1.0))
+    if beyond is not None:
+        fused = torch.lerp(beyond, fused, total.clamp(max=1))
+    return fused, covered

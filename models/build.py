@@ -32,6 +32,7 @@ class ModelConfig:
     residual: bool = False  # the refiner changes the lifted coarse depth instead of making a new one (models.refiner)
     masked: bool = False  # the refined mask cuts the refined depth; else only front behind back does (METHOD.md 5.5)
     backdrop: tuple[int, ...] = ()  # RGB of the background; none: black, dimmed with the photo (METHOD.md 8.3)
+    filled: bool = False  # where no part's crop reaches (skirts, coats), the fused normals are the coarse ones
     agreement: Agreement = "off"  # the depth that is made to agree with the fused normals at test
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         AttentionUNet(3, config.normal_widths),
         DualEncoderUNet(config.depth_widths),
         DepthRefiner(config.refiner_width, config.residual) if refiner else None,
-        Conventions(config.backdrop, config.masked, config.agreement),
+        Conventions(config.backdrop, config.masked, config.agreement, config.filled),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from geometry.coarse_grid import COARSE_STRIDE
+from geometry.coarse_normals import lift_normals
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, NETWORK_DEPTH_MAX
 from geometry.fusion import fuse_parts
 from geometry.parts import KINDS, PartKind, indices_of
@@ -99,7 +100,7 @@ class Phase1Maps:
     coarse_normals: FrontBack  # (B, 3, r, r) stored normals
     coarse_depth: DepthMaps  # (B, 1, r, r)
     part_normals: dict[str, FrontBack]  # kind -> (B, n, 3, h, w) stored normals, n crops in part order
-    fused: Tensor  # (B, 6, R, R) stored normals, front then back, 0 where no part is
+    fused: Tensor  # (B, 6, R, R) stored normals, front then back; where no part is 0, or the coarse ones (filled)
     covered: Tensor  # (B, 1, R, R) bool, where some part is
 
     @property
@@ -130,6 +131,7 @@ class Conventions:
     backdrop: tuple[int, ...] = ()  # RGB of the photo's background (datasets.people.square_canvas.cut_out)
     masked: bool = False  # the refined depth gets the networks' backgrounds where the refined mask says background
     agreement: Agreement = "off"
+    filled: bool = False  # where no part's crop reaches, the fused normals are the coarse ones
 
 
 class Digitizer(nn.Module):
@@ -202,7 +204,10 @@ class Digitizer(nn.Module):
             part_normals[kind.name] = torch.stack([self.part_networks[kind.name](crop) for crop in crops], dim=1)
         del enlarged
 
-        fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas)
+        beyond = None
+        if self.conventions.filled:
+            beyond = lift_normals(coarse_normals, coarse_depth.mask_logits, self.canvas)
+        fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas, beyond)
         return Phase1Maps(
             FrontBack.split(coarse_normals),
             coarse_depth,

@@ -94,7 +94,7 @@ def load_start(path: Path, checkpoint: Checkpoint, model: Digitizer, settings: S
     wanted = to_dict(settings.model)
     known = to_dict(build_config(ModelConfig, checkpoint.model, f"{path}: model"))
     becomes_residual = settings.model.residual and not known["residual"]
-    free = ["backdrop", "masked", "agreement", "normal_widths", "depth_widths", "refiner_width"]
+    free = ["backdrop", "masked", "agreement", "filled", "normal_widths", "depth_widths", "refiner_width"]
     free += ["residual"] if becomes_residual else []
     if known | {name: wanted[name] for name in free} != wanted:
         raise InputError(f"{path}: model {known}, expected the config's {wanted}")
