@@ -103,6 +103,8 @@ STANDING = {
     "hip": (0.21, 1.0),
 }
 """Where joints of a standing person lie from the middle of the shoulders: (outwards, down), in torso lengths."""
+SIDEWAYS = 0.25
+"""Shoulders nearer than this, in torso lengths, are seen from the side: their line does not tell where the hips are."""
 EAR_BEYOND_EYE = 0.7
 """An ear beyond its eye, in distances between the eyes."""
 WRIST_BEFORE_FINGERS, WRIST_BEFORE_FINGERS_FROM_SHOULDER = 0.68, 0.82
@@ -182,14 +184,43 @@ def _standing(name: str) -> tuple[float, float]:
     return (-outwards if side == "right" else outwards), down
 
 
+HEAD = JOINTS[:5]
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def _place_hips(body: _Body) -> None:
+    """Both hips lie below the shoulders, away from the head: of somebody whom the photo cuts at the waist.
+
+    The torso is as long as the shoulders' distance tells, or that of the head when it tells more: seen from the side,
+    shoulders are near each other.
+    """
+    if not body.has("left_shoulder", "right_shoulder"):
+        raise IncompletePersonError("both hips and a shoulder are missing, expected both shoulders or a hip")
+    neck, across = body.mean("left_shoulder", "right_shoulder"), body["left_shoulder"] - body["right_shoulder"]
+    width, length = float(np.linalg.norm(across)), float(np.linalg.norm(across)) / (2 * STANDING["shoulder"][0])
+    down = np.array([-across[1], across[0]]) / max(width, 1e-9)
+    away = np.array([0.0, 1.0])  # without a head, the person is taken to be upright
+    head = [name for name in HEAD if body.has(name)]
+    if head:
+        above = float(np.mean([-_standing(name)[1] for name in head]))
+        away = (neck - body.mean(*head)) / above
+        length = max(length, float(np.linalg.norm(away)))
+        away = away / max(np.linalg.norm(away), 1e-9)
+    if width < SIDEWAYS * length:
+        down, width = away, 0.0
+    down = down if down @ away >= 0 else -down
+    outwards = np.array([down[1], -down[0]]) * STANDING["hip"][0] * min(width / 2 / STANDING["shoulder"][0], length)
+    outwards = outwards if outwards @ across >= 0 else -outwards
+    for side, step in (("left", outwards), ("right", -outwards)):
+        body.place(f"{side}_hip", neck + length * down + step, "below the shoulders")
 
 
 def _repair_torso(body: _Body) -> None:
     """One or two missing corners of the torso lie where a standing person, laid onto the others, has them."""
-    for joint in ("shoulder", "hip"):
-        if not body.has(f"left_{joint}") and not body.has(f"right_{joint}"):
-            raise IncompletePersonError(f"both {joint}s are missing, expected at least one")
+    if not body.has("left_shoulder") and not body.has("right_shoulder"):
+        raise IncompletePersonError("both shoulders are missing, expected at least one")
+    if not body.has("left_hip") and not body.has("right_hip"):
+        _place_hips(body)
     known = [name for name in TORSO if body.has(name)]
     if len(known) == len(TORSO):
         return
@@ -211,9 +242,6 @@ def _repair_torso(body: _Body) -> None:
     for name in TORSO:
         if not body.has(name):
             body.place(name, np.array([placed[name].real, placed[name].imag]), "from the rest of the torso")
-
-
-HEAD = JOINTS[:5]
 
 
 def _repair_head(body: _Body) -> None:
@@ -326,7 +354,7 @@ def repair(keypoints: Keypoints) -> Repaired:
     their limb has no length.
 
     Raises:
-        IncompletePersonError: both shoulders or both hips are missing, or the torso has no length.
+        IncompletePersonError: both shoulders, or both hips and a shoulder, are missing, or the torso has no length.
     """
     body = _Body(keypoints)
     _repair_torso(body)

@@ -34,6 +34,7 @@ class Part:
     anchors: dict[str, tuple[float, float]]  # joint -> (x, y) on the part canvas, which spans [-1, 1]
     limb: tuple[str, str] | None = None
     shortest_limb: float = 0.0
+    root: str | None = None  # joint where it begins: where nobody is there, the part is left out; None: it never is
 
 
 FACE = PartKind("face", (368, 320))
@@ -46,13 +47,14 @@ KINDS = (FACE, UPPER, ARM, LEG, SHOE)
 
 def _arm(side: str) -> tuple[Part, Part]:
     shoulder, elbow, wrist, fingers = (f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "fingers"))
-    upper = Part(f"{side}_upper_arm", ARM, {shoulder: (0, -3 / 16), elbow: (0, 1 / 16)}, (shoulder, elbow), 1 / 4)
+    upper = Part(f"{side}_upper_arm", ARM, {shoulder: (0, -3 / 16), elbow: (0, 1 / 16)}, (shoulder, elbow), 1 / 4, root=shoulder)
     fore = Part(
         f"{side}_forearm",
         ARM,
         {elbow: (0, -2 / 9), wrist: (0, 0), fingers: (0, 1 / 18)},
         (elbow, fingers),
         5 / 18,
+        root=elbow,
     )
     return upper, fore
 
@@ -60,15 +62,16 @@ def _arm(side: str) -> tuple[Part, Part]:
 def _leg(side: str) -> tuple[Part, Part]:
     hip, knee, ankle = (f"{side}_{joint}" for joint in ("hip", "knee", "ankle"))
     x = -3 / 128 if side == "left" else 3 / 128
-    thigh = Part(f"{side}_thigh", LEG, {hip: (x, -5 / 32), knee: (x, 3 / 32)}, (hip, knee), 1 / 4)
-    shin = Part(f"{side}_shin", LEG, {knee: (x, -9 / 64), ankle: (x, 9 / 64)}, (knee, ankle), 9 / 32)
+    thigh = Part(f"{side}_thigh", LEG, {hip: (x, -5 / 32), knee: (x, 3 / 32)}, (hip, knee), 1 / 4, root=hip)
+    shin = Part(f"{side}_shin", LEG, {knee: (x, -9 / 64), ankle: (x, 9 / 64)}, (knee, ankle), 9 / 32, root=knee)
     return thigh, shin
 
 
 def _foot(side: str) -> Part:
     front, rear = (0, 1 / 24), (0, -1 / 24)
     anchors = {"big_toe": front, "little_toe": front, "heel": rear, "ankle": rear}
-    return Part(f"{side}_foot", SHOE, {f"{side}_{joint}": anchor for joint, anchor in anchors.items()})
+    named = {f"{side}_{joint}": anchor for joint, anchor in anchors.items()}
+    return Part(f"{side}_foot", SHOE, named, root=f"{side}_ankle")
 
 
 PARTS = (
@@ -78,6 +81,7 @@ PARTS = (
         {"right_ear": (-1 / 12, 1 / 24), "left_ear": (1 / 12, 1 / 24)},
         ("right_ear", "left_ear"),
         1 / 6,
+        root="nose",
     ),
     Part(
         "torso",

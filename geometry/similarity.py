@@ -52,6 +52,10 @@ def invert(transform: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, -linear @ np.asarray(transform, dtype=np.float64)[..., 2:]], axis=-1)
 
 
+BEYOND_CANVAS = np.array([[1.0, 0.0, -8.0], [0.0, 1.0, 0.0]])
+"""part_from_canvas of a part that is left out: its crop lies far off the canvas, sees nothing and covers nothing."""
+
+
 @dataclass(frozen=True)
 class PartPoses:
     """Where the twelve parts lie. Both canvases span [-1, 1]; one map is the inverse of the other."""
@@ -87,14 +91,26 @@ def pose_part(part: Part, xy: np.ndarray) -> np.ndarray:
         raise ValueError(f"{part.name}: {error}") from error
 
 
-def pose_parts(xy: np.ndarray) -> PartPoses:
+def left_out(seen: np.ndarray) -> tuple[str, ...]:
+    """Names of the parts that begin where nobody is.
+
+    Args:
+        seen: (31,) bool, joints at which the person is there.
+    """
+    return tuple(part.name for part in PARTS if part.root is not None and not seen[INDEX[part.root]])
+
+
+def pose_parts(xy: np.ndarray, seen: np.ndarray | None = None) -> PartPoses:
     """Poses of all parts (METHOD.md 4).
 
     Args:
         xy: (31, 2) joints on the canvas, which spans [-1, 1]; none missing.
+        seen: (31,) bool, joints at which the person is there (`left_out`); all when None.
 
     Raises:
         ValueError: the joints of a part are all at the same place.
     """
-    part_from_canvas = np.stack([pose_part(part, np.asarray(xy, dtype=np.float64)) for part in PARTS])
+    xy, absent = np.asarray(xy, dtype=np.float64), left_out(np.ones(31, bool) if seen is None else seen)
+    poses = [BEYOND_CANVAS if part.name in absent else pose_part(part, xy) for part in PARTS]
+    part_from_canvas = np.stack(poses)
     return PartPoses(part_from_canvas, invert(part_from_canvas))

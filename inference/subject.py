@@ -39,7 +39,7 @@ class Subject:
         canvas = SquareCanvas(height, width, size)
         keypoints = person.keypoints.moved(canvas.points)
         try:
-            poses = pose_parts(canvas_coordinates(keypoints.xy, size))
+            poses = pose_parts(canvas_coordinates(keypoints.xy, size), person.seen)
         except ValueError as error:
             raise InputError(f"{photo.path.name}: {error}") from error
         return cls(

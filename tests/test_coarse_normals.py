@@ -69,7 +69,7 @@ def test_a_filled_model_changes_only_what_no_part_covers(tiny_digitizer, standin
     assert uncovered.any() and not plain.fused[uncovered].any() and (full.fused[uncovered] > 0).float().mean() > 0.9
     changed = ((plain.fused - full.fused).abs() > 1e-4).any(1, keepdim=True) & plain.covered
     # The coarse normals fade in over the rim of the crops: a line of pixels.
-    assert changed.any() and changed.sum() < 0.05 * plain.covered.sum()
+    assert changed.any() and changed.sum() < 0.1 * plain.covered.sum()
 
 
 def test_stored_normals_of_a_flat_map_are_the_code_of_facing():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from geometry.keypoints import FINGERS, INDEX, IncompletePersonError, Keypoints, repair
+from geometry.similarity import left_out
 from utils.errors import InputError
 from utils.files import check_name, read_photo
 
@@ -126,6 +127,7 @@ class Person:
     keypoints: Keypoints  # every joint present
     mask: np.ndarray  # (H, W) bool
     warnings: tuple[str, ...]
+    seen: np.ndarray = field(default_factory=lambda: np.ones(31, bool))  # (31,) bool, joints where the person is there
 
 
 def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: MaskSource) -> Person:
@@ -138,7 +140,10 @@ def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: Mask
     complete, warnings = complete_keypoints(photo, found.keypoints)
     found_mask = mask_source.mask(photo, found.keypoints)
     checks = check_mask(photo, complete, found_mask.mask)
-    return Person(complete, found_mask.mask, (*found.warnings, *warnings, *found_mask.warnings, *checks))
+    seen = seen_joints(complete, found_mask.mask)
+    absent = [name.replace("_", " ") for name in left_out(seen)]
+    cut = (f"left out, for nobody is there in photo and mask: {', '.join(absent)}",) if absent else ()
+    return Person(complete, found_mask.mask, (*found.warnings, *warnings, *found_mask.warnings, *checks, *cut), seen)
 
 
 UPRIGHT_WITHIN = np.cos(np.radians(45))
@@ -198,6 +203,8 @@ SHRUNK = (3 / 4, 2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 8)
 """Factors by which photos are made smaller."""
 MASK_MARGIN = 0.02
 """Of the longer side of the joints' box: how far beside the mask a joint may lie (ears and finger tips do)."""
+SEEN_WITHIN = 0.15
+"""Of the torso's length: a joint farther than this beside the mask, which nobody is sure of, is not there."""
 MASK_FAR_FROM_JOINTS = 0.5
 """Intersection over union of the joints' box and the mask's box below which they seem to be of different things."""
 
@@ -252,6 +259,20 @@ def _factor(joints: np.ndarray, mask: np.ndarray) -> str:
         return ""
     factor = factors[int(np.argmax(inside))]
     return f" (multiplied by {factor:.3g} the joints would fit: were they made for another size of the photo?)"
+
+
+def seen_joints(keypoints: Keypoints, mask: np.ndarray) -> np.ndarray:
+    """Joints at which the person is there: in the photo, and confident or near the mask. (31,) bool.
+
+    A rule and a detector place joints that the photo has cut off, too, or that a table hides.
+
+    Args:
+        keypoints: complete, in the photo's pixels.
+        mask: (H, W) bool.
+    """
+    inside = ((keypoints.xy >= 0) & (keypoints.xy <= np.array(mask.shape[::-1]) - 1)).all(1)
+    near = _near_mask(mask, keypoints.xy, SEEN_WITHIN * float(np.hypot(*_down(keypoints))))
+    return inside & (near | (keypoints.score >= CONFIDENT))
 
 
 def _near_mask(mask: np.ndarray, joints: np.ndarray, margin: float) -> np.ndarray:

@@ -28,8 +28,8 @@ VISIBLE = 0.3
 """Knees and ankles of people cut at the knees have a visibility below 0.05, of whole people above 0.9."""
 OUTSIDE = 0.01
 """Of the photo's longer side: how far outside a joint may lie before it counts as cut off."""
-MOST_LOST = 5
-"""Body joints that may be outside: a hand, or the toes, but not half of the person."""
+MOST_LOST = 4
+"""Of the joints above the hips that may be outside: an arm, but not half of the person."""
 LEG_JOINTS = ("left_knee", "right_knee", "left_ankle", "right_ankle")
 SOURCE = "mediapipe"
 
@@ -108,19 +108,19 @@ def _judged(joints: Keypoints, pose: Pose, photo: Photo) -> tuple[Keypoints, tup
     """Joints outside the photo marked as predicted, and the warning about them.
 
     Raises:
-        PersonCutOffError: many joints, or both of a pair that 2K2K cannot do without, are outside or not to be seen.
+        PersonCutOffError: both eyes, both shoulders or many joints above the hips are outside.
     """
     beyond = np.maximum(-joints.xy, joints.xy - (np.array(photo.size) - 1)).max(axis=1)
     outside = joints.present & (beyond > OUTSIDE * max(photo.size))
     lost = {name for name, index in INDEX.items() if outside[index]}
     lost |= {name for name in LEG_JOINTS if pose.visibility[POSE_POINT[name]] < VISIBLE}
-    for joint in ("eye", "shoulder", "hip", "knee", "ankle"):
+    for joint in ("eye", "shoulder"):
         if {f"left_{joint}", f"right_{joint}"} <= lost:
-            raise PersonCutOffError(f"{photo.path.name}: both {joint}s are outside the photo, expected a whole person")
-    lost_body = [name for name in JOINTS[:BODY_JOINTS] if name in lost]
-    if len(lost_body) > MOST_LOST:
+            raise PersonCutOffError(f"{photo.path.name}: both {joint}s are outside the photo, expected both")
+    lost_above = [name for name in JOINTS[: INDEX["left_hip"]] if name in lost]
+    if len(lost_above) > MOST_LOST:
         raise PersonCutOffError(
-            f"{photo.path.name}: {len(lost_body)} of {BODY_JOINTS} joints are outside it, expected a whole person"
+            f"{photo.path.name}: {len(lost_above)} of the {INDEX['left_hip']} joints above the hips are outside it"
         )
     if not lost:
         return joints, ()
