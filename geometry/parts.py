@@ -47,7 +47,9 @@ KINDS = (FACE, UPPER, ARM, LEG, SHOE)
 
 def _arm(side: str) -> tuple[Part, Part]:
     shoulder, elbow, wrist, fingers = (f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "fingers"))
-    upper = Part(f"{side}_upper_arm", ARM, {shoulder: (0, -3 / 16), elbow: (0, 1 / 16)}, (shoulder, elbow), 1 / 4, root=shoulder)
+    upper = Part(
+        f"{side}_upper_arm", ARM, {shoulder: (0, -3 / 16), elbow: (0, 1 / 16)}, (shoulder, elbow), 1 / 4, root=shoulder
+    )
     fore = Part(
         f"{side}_forearm",
         ARM,

@@ -129,7 +129,7 @@ def test_a_person_seen_from_behind_keeps_her_sides():
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        (("left_hip", "right_hip"), "both hips are missing"),
+        (("left_hip", "right_hip", "right_shoulder"), "both hips and a shoulder are missing"),
         (("left_shoulder", "right_shoulder"), "both shoulders are missing"),
         (JOINTS, "both shoulders are missing"),
     ],
@@ -137,6 +137,29 @@ def test_a_person_seen_from_behind_keeps_her_sides():
 def test_without_shoulders_or_hips_there_is_no_person(missing, words):
     with pytest.raises(IncompletePersonError, match=words):
         repair(keypoints(person(), missing))
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180])
+@pytest.mark.parametrize("back", [False, True])
+def test_hips_beyond_the_photo_lie_below_the_shoulders(turn, back):
+    """Away from the head however the photo is turned, on the right sides, from in front and from behind."""
+    xy = person() * ((-1, 1) if back else (1, 1))
+    angle = np.radians(turn)
+    xy = xy @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    repaired = repair(keypoints(xy, JOINTS[INDEX["left_hip"] : INDEX["left_finger_2"]]))
+    assert "left_hip: below the shoulders" in repaired.notes
+    for name in ("left_hip", "right_hip"):
+        index = INDEX[name]
+        assert np.linalg.norm(repaired.keypoints.xy[index] - xy[index]) < 0.35 * TORSO, name
+
+
+def test_somebody_seen_from_the_side_has_hips_below_the_head():
+    xy = person()
+    middle = xy[[INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(0)
+    xy[INDEX["left_shoulder"]], xy[INDEX["right_shoulder"]] = middle + (2, 3), middle - (2, 3)
+    repaired = repair(keypoints(xy, JOINTS[INDEX["left_hip"] : INDEX["left_finger_2"]])).keypoints.xy
+    hips = repaired[[INDEX["left_hip"], INDEX["right_hip"]]].mean(0)
+    assert 0.7 * TORSO < hips[1] - middle[1] < 1.4 * TORSO and abs(hips[0] - middle[0]) < 0.3 * TORSO
 
 
 def test_a_torso_without_length_is_refused():

@@ -28,7 +28,11 @@ from datasets.people.person import (
 from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
 from datasets.people.rtmw import RtmwKeypoints, weights_folder
-from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
+from datasets.people.square_canvas import canvas_coordinates
+from geometry.keypoints import INDEX, JOINTS, WHOLEBODY, Keypoints
+from geometry.parts import PARTS
+from geometry.similarity import left_out, pose_parts
+from geometry.warp import part_corners
 from tests.standing_person import keypoints, person
 from utils.errors import InputError
 from utils.files import write_png
@@ -70,10 +74,31 @@ def test_find_person_repairs_checks_and_passes_every_warning_on(tmp_path):
     )
 
 
-def test_find_person_names_the_photo_of_half_a_person(tmp_path):
-    given = Given(keypoints(person(), ("left_hip", "right_hip")), body_mask())
-    with pytest.raises(PersonCutOffError, match="anna.png: both hips are missing.*test"):
+def test_find_person_names_the_photo_without_a_torso(tmp_path):
+    given = Given(keypoints(person(), ("left_hip", "right_hip", "left_shoulder")), body_mask())
+    with pytest.raises(PersonCutOffError, match="anna.png: both hips and a shoulder are missing.*test"):
         find_person(blank(tmp_path), given, given)
+
+
+def test_a_mask_that_ends_at_the_waist_leaves_the_legs_out(tmp_path):
+    """The mask decides: joints that a rule placed where nobody is do not make a part, joints beside the mask do."""
+    lower = ("left_wrist", "right_wrist", *JOINTS[INDEX["left_hip"] :])
+    half, above = body_mask(), int(person()[[INDEX["left_hip"], INDEX["right_hip"]], 1].min()) - 60
+    half[above:] = False
+    given = Given(keypoints(person(), lower), half)
+    found = find_person(blank(tmp_path), given, given)
+    assert found.warnings[-1] == (
+        "left out, for nobody is there in photo and mask: left thigh, left shin, right thigh, right shin, left foot,"
+        " right foot"
+    )
+    poses = pose_parts(canvas_coordinates(found.keypoints, 2048), found.seen)
+    absent = [part.name for part, corners in zip(PARTS, part_corners(poses.canvas_from_part, 2048), strict=True)
+              if (corners[:, 0] > 2048).all()]  # fmt: skip
+    assert absent == [f"{side}_{part}" for side in ("left", "right") for part in ("thigh", "shin")] + [
+        "left_foot", "right_foot"]  # fmt: skip
+    # Hidden joints on the mask, as under a long skirt, keep their parts.
+    hidden = Given(keypoints(person(), lower), body_mask())
+    assert not left_out(find_person(blank(tmp_path), hidden, hidden).seen)
 
 
 @pytest.mark.parametrize(("degrees", "said"), [(0, False), (40, False), (50, True), (90, True), (180, True)])

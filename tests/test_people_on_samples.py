@@ -152,17 +152,26 @@ def small(rgb: np.ndarray, share: float, size: int = 2048) -> np.ndarray:
 @pytest.mark.parametrize(
     ("crop", "words"),
     [
-        (np.s_[:1050], "both knees are outside"),
-        (np.s_[:1500], "both ankles are outside"),
-        (np.s_[:1780], "both ankles are outside"),
         (np.s_[330:], "both eyes are outside"),
-        (np.s_[:, :1050], "joints are outside"),
+        (np.s_[:, :1050], "of the 11 joints above the hips are outside"),
     ],
-    ids=["waist", "knees", "ankles", "no head", "half"],
+    ids=["no head", "half"],
 )
-def test_a_person_who_is_cut_off(cases, sources, crop, words):
+def test_a_person_without_head_or_half_is_refused(cases, sources, crop, words):
     with pytest.raises(PersonCutOffError, match=f"spoilt.png: .*{words}"):
         sources.keypoints.keypoints(spoilt(cases["DSC02780"].photo.rgb[crop]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "absent"),
+    [(1050, "left shin, right shin, left foot, right foot"), (1500, "left foot, right foot")],
+    ids=["waist", "knees"],
+)
+def test_a_photo_that_ends_at_waist_or_knees_leaves_parts_out(cases, sources, rows, absent):
+    person = find_person(spoilt(cases["DSC02780"].photo.rgb[:rows]), sources.keypoints, sources.mask)
+    assert person.warnings[-1] == f"left out, for nobody is there in photo and mask: {absent}"
+    # The mask goes to the photo's end, and everything above the cut is whole.
+    assert person.mask[-1].any() and person.seen[: INDEX["left_hip"]].all() and not person.seen[INDEX["left_ankle"]]
 
 
 def test_toes_out_of_the_photo_are_a_warning(cases, sources):

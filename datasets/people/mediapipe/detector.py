@@ -20,7 +20,7 @@ from datasets.people.person import (
     Photo,
     complete_keypoints,
 )
-from geometry.keypoints import BODY_JOINTS, INDEX, JOINTS, PREDICTED_SCORE, Keypoints
+from geometry.keypoints import INDEX, JOINTS, PREDICTED_SCORE, Keypoints
 
 PRESENCE = 0.9
 """Of a person in the second look. Whole people have 1.00; motorcycles that the detector took for one reach 0.7."""
