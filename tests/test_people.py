@@ -91,7 +91,7 @@ def test_a_mask_that_ends_at_the_waist_leaves_the_legs_out(tmp_path):
         "left out, for nobody is there in photo and mask: left thigh, left shin, right thigh, right shin, left foot,"
         " right foot"
     )
-    poses = pose_parts(canvas_coordinates(found.keypoints, 2048), found.seen)
+    poses = pose_parts(canvas_coordinates(found.keypoints.xy, 2048), found.seen)
     absent = [part.name for part, corners in zip(PARTS, part_corners(poses.canvas_from_part, 2048), strict=True)
               if (corners[:, 0] > 2048).all()]  # fmt: skip
     assert absent == [f"{side}_{part}" for side in ("left", "right") for part in ("thigh", "shin")] + [

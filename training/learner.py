@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datasets.pairs.training_pairs import Sample
 from models.digitizer import Digitizer
 from training import ranks
 from training.gradients import GradientExchange
+from training.reading import Batch
+from training.refiner_crops import CropPhase
 from training.run import Run
 from training.steps import BatchResult, FirstPhase, Phase, SecondPhase, parameters_of
 from utils.device import PRECISIONS, set_precision
@@ -58,7 +59,7 @@ class Learner:
         self.buffers = [buffer for network in self.phase.networks.values() for buffer in network.buffers()]
         self.before: list[Tensor] = []  # the buffers before the step at hand
 
-    def gradients(self, batches: Sequence[Sample]) -> BatchResult:
+    def gradients(self, batches: Sequence[Batch]) -> BatchResult:
         """Forward and backward of one step: gradients, statistics and terms become the mean over all processes.
 
         Returns:
@@ -123,6 +124,8 @@ def _phase_of(run: Run, model: Digitizer, device: torch.device) -> Phase:
     phase: Phase
     if run.phase == 1:
         phase = FirstPhase(model, run.settings.loss, autocast, options.networks)
+    elif compute.refiner_crop:
+        phase = CropPhase(model, run.settings.loss, autocast)
     else:
         recompute = compute.recompute and not compute.compile
         phase = SecondPhase(model, run.settings.loss, autocast, compute.refiner_window, recompute)

@@ -43,7 +43,7 @@ def train(run: Run) -> Ended:
     with (
         open_training(run) as training,
         Reports(run.folder, training.progress.step, is_main()) as reports,
-        reading(loader_of(run, training.data.train, training.order)) as batches,
+        reading(loader_of(run, training.learnt, training.order)) as batches,
         _bar(run, training) as bar,
     ):
         learner, progress, order, data = training.learner, training.progress, training.order, training.data

@@ -16,8 +16,12 @@ from datasets.pairs.pair_check import CheckRecord, check_pairs, without
 from datasets.pairs.pair_files import Pair
 from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from models.build import build_digitizer, load_weights
+from models.digitizer import Digitizer
+from models.fast import accelerate
 from training import ranks
 from training.learner import Learner
+from training.reading import Pairs
+from training.refiner_crops import RefinerCrops
 from training.run import Run, sole_use
 from training.sampler import ResumableBatchSampler
 from training.state import Progress, identity_of, load_start, training_state
@@ -127,10 +131,20 @@ class Training:
 
     device: torch.device
     data: Data
+    learnt: Pairs  # data.train as this phase takes it
     order: ResumableBatchSampler  # of the training pairs, from where the run stands
     learner: Learner
     progress: Progress
     identity: dict[str, Any]
+
+
+def _as_learnt(run: Run, pairs: TrainingPairs, model: Digitizer) -> Pairs:
+    """The training pairs, or crops of them: of phase 2, when crops are wanted."""
+    side = run.settings.compute.refiner_crop
+    if run.phase == 1 or not side:
+        return pairs
+    # On the CPU, where samples are read.
+    return RefinerCrops(pairs, accelerate(model).cpu(), side, run.folder / "phase1_maps")
 
 
 @contextmanager
@@ -154,6 +168,7 @@ def open_training(run: Run) -> Iterator[Training]:
             )
             identity = identity_of(run, data.train.pairs, order.per_step)
             learner, progress = open_learner(run, identity, device)
+            learnt = _as_learnt(run, data.train, learner.model)
         ranks.require_same(identity | {"step": progress.step, "config": run.settings})
         order.first_step = progress.step
-        yield Training(device, data, order, learner, progress=progress, identity=identity)
+        yield Training(device, data, learnt, order, learner=learner, progress=progress, identity=identity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -12,33 +13,37 @@ from tqdm import tqdm
 from datasets.pairs.pair_check import refuse_above_limit
 from datasets.pairs.training_pairs import Sample, TrainingPairs
 from training import ranks
+from training.refiner_crops import RefinerCrop, RefinerCrops
 from training.run import Run
 from training.sampler import SampleKey
 from training.signals import prepare_worker
 from utils.distributed import is_main
 from utils.errors import InputError
 
+Batch = Sample | RefinerCrop
+Pairs = TrainingPairs | RefinerCrops
+
 
 class _ErrorsAsValues(Dataset):
     """Pairs whose InputErrors are returned: out of a worker process an exception comes as the text of its stack."""
 
-    def __init__(self, pairs: TrainingPairs) -> None:
+    def __init__(self, pairs: Pairs) -> None:
         self.pairs = pairs
 
-    def __getitem__(self, key: SampleKey) -> Sample | InputError:
+    def __getitem__(self, key: SampleKey) -> Batch | InputError:
         try:
             return self.pairs[key]
         except InputError as error:
             return error
 
 
-def _stack(items: Sequence[Sample | InputError]) -> Sample | InputError:
+def _stack(items: Sequence[Any]) -> Batch | InputError:
     """A batch, or the first error among its samples."""
     errors = [item for item in items if isinstance(item, InputError)]
-    return errors[0] if errors else Sample.stack([item for item in items if isinstance(item, Sample)])
+    return errors[0] if errors else type(items[0]).stack(items)
 
 
-def loader_of(run: Run, pairs: TrainingPairs, batches: Iterable[list[SampleKey]]) -> DataLoader:
+def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]]) -> DataLoader:
     """A DataLoader for `reading`: the batches of sample keys in their order, read by the run's workers."""
     workers = run.settings.data.workers
     return DataLoader(
@@ -54,7 +59,7 @@ def loader_of(run: Run, pairs: TrainingPairs, batches: Iterable[list[SampleKey]]
 
 
 @contextmanager
-def reading(loader: DataLoader) -> Iterator[Iterator[Sample]]:
+def reading(loader: DataLoader) -> Iterator[Iterator[Batch]]:
     """The batches of a loader; its workers end with the block, however that ends.
 
     Raises:
@@ -70,7 +75,7 @@ def reading(loader: DataLoader) -> Iterator[Iterator[Sample]]:
             shut_down()
 
 
-def _checked(batch: Sample | InputError) -> Sample:
+def _checked(batch: Batch | InputError) -> Batch:
     if isinstance(batch, InputError):
         raise batch
     return batch
@@ -90,7 +95,7 @@ class LeftOut:
         self.new: list[str] = []
         self._tell(known)
 
-    def note(self, batches: Sequence[Sample]) -> None:
+    def note(self, batches: Sequence[Batch]) -> None:
         """What this process met."""
         self.new += [problem for batch in batches for problem in batch.problems]
 

@@ -18,8 +18,8 @@ from geometry.window import Window, person_window
 from losses.objective import phase2_objective
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer
-from models.refiner import RECEPTIVE_MARGIN
-from training.steps import Autocast, BatchResult, Scaled, poses_of, train_only
+from models.refiner import RECEPTIVE_MARGIN, DepthRefiner
+from training.steps import Autocast, BatchResult, Complete, Scaled, poses_of, train_only
 from utils.files import atomic_path
 
 SLIDE = 2 * RECEPTIVE_MARGIN
@@ -40,8 +40,8 @@ class RefinerCrop:
     @classmethod
     def stack(cls, crops: Sequence[RefinerCrop]) -> RefinerCrop:
         """A batch; what a DataLoader calls."""
-        tensors = (torch.stack([getattr(crop, name) for crop in crops]) for name in TENSORS)
-        return cls(*tensors, tuple(problem for crop in crops for problem in crop.problems))
+        tensors = {name: torch.stack([getattr(crop, name) for crop in crops]) for name in TENSORS}
+        return cls(**tensors, problems=tuple(problem for crop in crops for problem in crop.problems))
 
     def to(self, device: torch.device) -> RefinerCrop:
         """All tensors on a device, copied without waiting where the memory is pinned."""
@@ -115,15 +115,14 @@ class RefinerCrops(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> RefinerCrop:
         """Raises InputError as the pairs do."""
         epoch, position = key
-        path, problems = self.folder / f"{position:06d}.npz", ()
+        path, rng = self.folder / f"{position:06d}.npz", np.random.default_rng((self.pairs.seed, epoch, position))
         if path.is_file():
-            kept = _Kept.read(path)
-        else:
-            sample = self.pairs[(0, position)]
-            kept, problems = self._computed(sample), sample.problems
-            if not problems:
-                kept.write(path)
-        return replace(self._crop(kept, np.random.default_rng((self.pairs.seed, epoch, position))), problems=problems)
+            return self._crop(_Kept.read(path), rng)
+        sample = self.pairs[(0, position)]
+        kept = self._computed(sample)
+        if not sample.problems:
+            kept.write(path)
+        return replace(self._crop(kept, rng), problems=sample.problems)
 
     @torch.no_grad()
     def _computed(self, sample: Sample) -> _Kept:
@@ -175,6 +174,8 @@ class CropPhase:
     """Trains the refiner on crops."""
 
     def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast) -> None:
+        if not isinstance(model.refiner, DepthRefiner):
+            raise ValueError("a model without a refiner, expected one to train")
         self.model = model.requires_grad_(False)
         self.refiner = model.refiner
         self.refiner.requires_grad_(True)
@@ -186,7 +187,7 @@ class CropPhase:
         """Put the refiner in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
 
-    def run(self, batch: RefinerCrop, scaled: Scaled) -> BatchResult:
+    def run(self, batch: RefinerCrop, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
         result = BatchResult(normals={"phase 1": batch.normals})
         with self.autocast():
@@ -194,6 +195,7 @@ class CropPhase:
         raw = torch.stack([seen[(index, ..., *window.slices)] for index, window in enumerate(batch.windows())])
         objective = phase2_objective(DepthMaps.of(raw.float()), batch.depth, self.model.canvas, self.weights)
         scaled(result.add(objective)).backward()
+        complete("refiner")
         return result
 
     def learns(self, term: str) -> bool:

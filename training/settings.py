@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from datasets.pairs.augmentation import AugmentationConfig
+from geometry.coarse_grid import COARSE_STRIDE
 from losses.terms import LossWeights
 from models.build import ModelConfig
+from models.refiner import RECEPTIVE_MARGIN
 from utils.device import Precision
 
 
@@ -57,7 +59,7 @@ class PhaseSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How the arithmetic is done. But for rounding, only `sync_batchnorm` and `refiner_window` change the result."""
+    """How the arithmetic is done. But for rounding, only `sync_batchnorm` and `refiner_*` change the result."""
 
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
     channels_last: bool = False  # memory layout: faster convolutions
@@ -66,9 +68,12 @@ class ComputeSettings:
     sync_batchnorm: bool = False  # statistics over the batches of all processes
     timeout_minutes: float = 10.0  # that a process waits for the others before it takes them for lost
     refiner_window: Literal["canvas", "person"] = "canvas"  # "person" trains the refiner on the person's box only
+    refiner_crop: int = 0  # side of random crops [px], whose inputs are kept on disk; 0: the whole refiner_window
 
     def __post_init__(self) -> None:
-        _refuse_below(self, timeout_minutes=0.01)
+        _refuse_below(self, timeout_minutes=0.01, refiner_crop=0)
+        if self.refiner_crop % COARSE_STRIDE:
+            raise ValueError(f"refiner_crop is {self.refiner_crop}, expected a multiple of {COARSE_STRIDE}")
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ class Settings:
     loss: LossWeights = field(default_factory=LossWeights)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        largest = self.model.canvas - 2 * RECEPTIVE_MARGIN
+        if self.compute.refiner_crop > largest:
+            raise ValueError(f"compute.refiner_crop is {self.compute.refiner_crop}, expected at most {largest}")
 
     def phase(self, number: int) -> PhaseSettings:
         """Of phase 1 or 2."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,8 @@ class Phase(Protocol):
     def train(self, fixed_statistics: bool = False) -> None:
         """Put the trained networks in training mode, and nothing else (`train_only`)."""
 
-    def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
-        """Forward and backward; gradients are added to what is there."""
+    def run(self, batch: Any, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
+        """Forward and backward of a batch of the phase's data; gradients are added to what is there."""
         ...
 
     def learns(self, term: str) -> bool:
