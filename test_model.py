@@ -17,10 +17,10 @@ from tqdm import tqdm
 from datasets.people.openpose import write_keypoints
 from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
-from inference import SHIPPED_CHECKPOINT, PhotoDigitizer
+from inference import SHIPPED_CHECKPOINT, MeshOptions, PhotoDigitizer
 from models.digitizer import Agreement
 from utils.batch import run_batch
-from utils.command_line import HelpFormatter, positive
+from utils.command_line import HelpFormatter, metres, positive
 from utils.device import PRECISIONS
 from utils.distributed import rank, shard
 from utils.errors import InputError, ends_in_one_line
@@ -72,6 +72,19 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     results.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
     results.add_argument("--save_name", help="name of this one in it (default: that of the photo or folder)")
     results.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
+    results.add_argument(
+        "--mesh_step",
+        type=positive,
+        metavar="N",
+        help="map pixels to a vertex of the mesh (default: for 100 000 faces)",
+    )
+    results.add_argument(
+        "--open_jumps", action="store_true", help="leave the mesh open between an arm and the hip behind it"
+    )
+    results.add_argument(
+        "--height", type=metres, metavar="M", help="of the person: puts the mesh in metres, the feet on the ground at 0"
+    )
+    results.add_argument("--turntable", action="store_true", help="also write the person turning, as animated WebP")
     results.add_argument("--overwrite", action="store_true", help="do finished photos again")
     args = parser.parse_args(argv)
     args.photos += [args.data_path] if args.data_path else []
@@ -96,13 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(note)
     folder = ResultFolder.of(args.save_path, args.save_name, args.photos)
 
+    meshes = MeshOptions(args.mesh_step, args.open_jumps, args.height, args.turntable)
+
     def work(name: str) -> None:
         subject = digitizer.find(listed.photos[name].read(), name=name)
         for warning in subject.person.warnings:
             tqdm.write(f"{subject.photo.path.name}: {warning}")
         if args.save_keypoints:
             write_keypoints(folder.keypoints(name), subject.person.keypoints)
-        digitizer.digitize(subject).write(folder)
+        digitizer.digitize(subject).write(folder, meshes)
 
     def is_done(name: str) -> bool:
         return folder.sheet(name).exists() and not args.overwrite

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.batch import run_batch
-from utils.command_line import HelpFormatter, positive
+from utils.command_line import HelpFormatter, metres, positive
 from utils.errors import InputError, ends_in_one_line
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
@@ -33,7 +33,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument("--save_name", help="name of the results in it (default: that of the photo or folder)")
     parser.add_argument("--depth", type=int, default=10, choices=DEPTHS, metavar="4-13", help="of the octree")
-    parser.add_argument("--format", default="obj", choices=FORMATS, help="of the meshes; all carry colors")
+    parser.add_argument(
+        "--format", default="obj", choices=FORMATS, help="of the meshes; glb carries the photo, others colors"
+    )
+    parser.add_argument(
+        "--height", type=metres, metavar="M", help="of the person: puts the mesh in metres, the feet on the ground at 0"
+    )
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="clouds side by side")
     parser.add_argument("--overwrite", action="store_true", help="do finished ones again")
     args = parser.parse_args(argv)
@@ -63,12 +68,15 @@ def find_clouds(folder: Path) -> list[str]:
     return names
 
 
-def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: int) -> None:
+def mesh_cloud(
+    name: str, run: ResultFolder, depth: int, suffix: str, threads: int, height: float | None = None
+) -> None:
     """Read one cloud of a run, write its mesh."""
     # Open3D takes a second to import: the process that only hands out work does without.
     from geometry.surface import points_inwards, reconstruct_surface
     from utils.mesh_files import write_mesh
     from utils.ply import read_cloud
+    from utils.texture_files import read_body, textured_like_maps
 
     path = run.cloud(name, closed=True)
     cloud = read_cloud(path)
@@ -79,7 +87,13 @@ def mesh_cloud(name: str, run: ResultFolder, depth: int, suffix: str, threads: i
         mesh = reconstruct_surface(cloud, depth, threads)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    write_mesh(run.mesh(name, suffix), mesh)
+    # Runs of other programs have clouds without textures: their meshes keep the cloud's colors.
+    textured = textured_like_maps(mesh, run, name) if suffix == "glb" and run.texture(name).exists() else None
+    if height is not None:
+        standing = read_body(run, name).standing
+        mesh = mesh.moved(standing.in_metres(mesh.vertices, height))
+        textured = textured and textured.moved(standing.in_metres(textured.mesh.vertices, height))
+    write_mesh(run.mesh(name, suffix), textured or mesh)
 
 
 @ends_in_one_line
@@ -98,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             run=run,
             depth=args.depth,
             suffix=args.format,
+            height=args.height,
             threads=max(1, (os.cpu_count() or 1) // args.jobs),
         ),
         is_done=lambda name: not args.overwrite and run.mesh(name, args.format).exists(),

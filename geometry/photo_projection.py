@@ -22,6 +22,10 @@ LONGEST_FOLD_AT_2048 = 64
 """How far inside the rim [px] the side may look for its colors."""
 
 
+STRETCH = 0.2
+"""How much of the way around its side a face gets of the photo."""
+
+
 @dataclass(frozen=True)
 class ProjectedMesh:
     """A mesh whose every vertex has a place on the canvas and a side; on the seam between the sides it is twice."""
@@ -32,12 +36,13 @@ class ProjectedMesh:
     on_back: np.ndarray  # (V',) bool
 
 
-def project_photo(mesh: Mesh, sides: Sides) -> ProjectedMesh:
+def project_photo(mesh: Mesh, sides: Sides, flat: np.ndarray | None = None) -> ProjectedMesh:
     """Give every vertex its place on the photo.
 
     Args:
         mesh: a surface in the camera's frame, near the maps.
         sides: the maps.
+        flat: (R, R) bool, where the front is not folded over but stretched: a face must not look out at its side.
     """
     camera = Camera(sides.size)
     places = camera.project(mesh.vertices)
@@ -46,9 +51,11 @@ def project_photo(mesh: Mesh, sides: Sides) -> ProjectedMesh:
     behind_front = distance - sides.front.distance[pixels]
     before_back = sides.back.distance[pixels] - distance
     fold = np.maximum(np.minimum(behind_front, before_back), 0) * camera.focal / distance
-    places = places + _folded(fold, pixels, sides)
-    face_on_back = (behind_front - before_back)[mesh.faces].sum(1) > 0
-    return _split(mesh, places, face_on_back)
+    split, source, on_back = _split(mesh, (behind_front - before_back)[mesh.faces].sum(1) > 0)
+    fold, pixels = fold[source], (pixels[0][source], pixels[1][source])
+    if flat is not None:
+        fold[~on_back & flat[sides.window.slices][pixels]] *= STRETCH
+    return ProjectedMesh(split, source, places[source] + _folded(fold, pixels, sides), on_back)
 
 
 def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
@@ -80,8 +87,12 @@ def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Side
     return steps
 
 
-def _split(mesh: Mesh, places: np.ndarray, face_on_back: np.ndarray) -> ProjectedMesh:
-    """Give vertices between a face of the front and one of the back a second copy, for the back."""
+def _split(mesh: Mesh, face_on_back: np.ndarray) -> tuple[Mesh, np.ndarray, np.ndarray]:
+    """Give vertices between a face of the front and one of the back a second copy, for the back.
+
+    Returns:
+        The mesh; (V',) the old vertex of each of its vertices; (V',) bool, whether it lies on the back.
+    """
     count = len(mesh.vertices)
     used = np.zeros((2, count), bool)
     for side, chosen in enumerate((~face_on_back, face_on_back)):
@@ -93,4 +104,4 @@ def _split(mesh: Mesh, places: np.ndarray, face_on_back: np.ndarray) -> Projecte
     source = np.concatenate([np.arange(count), twice])
     on_back = np.concatenate([used[1] & ~used[0], np.ones(len(twice), bool)])
     colors = None if mesh.colors is None else mesh.colors[source]
-    return ProjectedMesh(Mesh(mesh.vertices[source], faces, colors), source, places[source], on_back)
+    return Mesh(mesh.vertices[source], faces, colors), source, on_back

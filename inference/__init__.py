@@ -7,8 +7,8 @@ person = digitizer("photo.jpg")      # or an (H, W, 3) uint8 RGB array; person.m
 person.write("results/mine")         # every file that test_model.py writes, which works with this very class
 """
 
-from inference.digitized_person import DigitizedPerson, Maps
+from inference.digitized_person import DigitizedPerson, Maps, MeshOptions
 from inference.photo_digitizer import SHIPPED_CHECKPOINT, PhotoDigitizer
 from inference.subject import Subject
 
-__all__ = ["SHIPPED_CHECKPOINT", "DigitizedPerson", "Maps", "PhotoDigitizer", "Subject"]
+__all__ = ["SHIPPED_CHECKPOINT", "DigitizedPerson", "Maps", "MeshOptions", "PhotoDigitizer", "Subject"]

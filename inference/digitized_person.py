@@ -5,27 +5,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geometry.depth import distance_from_network
+from geometry.keypoints import INDEX
+from geometry.map_mesh import map_mesh, shrunk_maps
+from geometry.mesh import Mesh
 from geometry.point_cloud import PointCloud, Sides, lift_sides, sides_cloud, silhouettes
 from geometry.side_gap import closed_cloud
+from geometry.standing import Standing
+from geometry.textured_mesh import TexturedMesh
 from geometry.warp import part_corners
 from inference.subject import Subject
 from models.digitizer import Conventions, DepthMaps, Digitized
 from models.final_depth import final_depth
 from models.result_maps import result_pictures
+from utils.back_of_head import HALF_WIDTH, HeadJoints
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.errors import InputError
-from utils.files import write_png
+from utils.files import write_bytes, write_png
 from utils.mesh_files import write_mesh
+from utils.photo_texture import Texture, photo_texture, texture_size
 from utils.ply import write_cloud
+from utils.portrait import turntable
 from utils.result_folder import ResultFolder
+from utils.texture_files import Body, write_texture
 
-if TYPE_CHECKING:
-    from geometry.surface import Mesh
+SHEET_CANVAS = 1024
+"""Largest canvas [px] whose maps a contact sheet shows pixel by pixel."""
+VIEWING_CANVAS = 384
+"""Pixels a side, about, of the maps whose mesh has as many faces as a web page turns with ease: 60 000 to 120 000."""
+
+
+@dataclass(frozen=True)
+class MeshOptions:
+    """How the mesh straight from the maps is made and written."""
+
+    step: int | None = None  # pixels of the maps to a vertex, along rows and columns; None: about 100 000 faces
+    open_jumps: bool = False  # leave out the steps from an arm to the hip behind it
+    height: float | None = None  # [m] of the person: metres, feet at 0; None: the camera's frame
+    turntable: bool = False  # write the animated picture, too
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,52 @@ class DigitizedPerson:
         """The cloud without flying pixels and with the side that neither map sees: what a surface is made from."""
         return closed_cloud(self.sides, self.subject.rgb)
 
+    def map_mesh(self, step: int = 1, open_jumps: bool = False) -> Mesh:
+        """The mesh straight from the maps, closed and without colors: a tenth of a second at 768 px.
+
+        Args:
+            step: pixels of the maps to a vertex, along rows and along columns; a divisor of the canvas.
+            open_jumps: leave out the steps from an arm to the hip behind it; the mesh is open there.
+
+        Raises:
+            InputError: the model found no body, or the step is no divisor.
+        """
+        try:
+            sides = self.sides if step == 1 else lift_sides(*shrunk_maps(*self._network_depth(), step))
+            return map_mesh(sides, open_jumps)
+        except ValueError as error:
+            raise InputError(f"{self.name}: {error}") from error
+
+    @cached_property
+    def texture(self) -> Texture:
+        """The photo at its own resolution, cut to the person, and the back of the person that follows from it."""
+        side = texture_size(self.subject.canvas.side, self.sides)
+        photo = self.subject.canvas.resized(side).image(self.subject.photo.rgb)
+        return photo_texture(photo, self.subject.mask, self.sides, self.head)
+
+    @property
+    def head(self) -> HeadJoints:
+        """Joints of the head on the canvas."""
+        at = {name: self.subject.joints[index] + 0.5 for name, index in INDEX.items()}
+        middle = lambda what: (at[f"left_{what}"] + at[f"right_{what}"]) / 2  # noqa: E731
+        return HeadJoints(at["nose"], middle("eye"), middle("shoulder"))
+
+    def textured(self, mesh: Mesh) -> TexturedMesh:
+        """A mesh in the camera's frame, `map_mesh` or `surface`, with the photo on it."""
+        return self.texture.on(mesh, self.sides, self.head)
+
+    @property
+    def standing(self) -> Standing:
+        """Ground and height in the camera's frame."""
+        reach = HALF_WIDTH / 2 * self.head.unit
+        vertices = self.map_mesh(self.viewing_step).vertices
+        return Standing.of(vertices, len(self.subject.rgb), (self.head.nose[0] - reach, self.head.nose[0] + reach))
+
+    @property
+    def viewing_step(self) -> int:
+        """A step for `map_mesh` that gives about 100 000 faces: 2 at 768 px, 4 at 2048 px."""
+        return 2 ** max(round(np.log2(len(self.subject.rgb) / VIEWING_CANVAS)), 0)
+
     def surface(self, octree_depth: int = 10, threads: int = -1) -> Mesh:
         """The closed cloud's screened Poisson surface, colored: the paper's road; half a minute at 2048 px.
 
@@ -142,12 +208,11 @@ class DigitizedPerson:
             part_corners=part_corners(subject.poses.canvas_from_part, len(subject.rgb)),
             normals_front=self.pictures[f"normal/{self.name}_front"],
             normals_back=self.pictures[f"normal/{self.name}_back"],
-            sides=self.sides,
-            cloud=self.closed_cloud,
+            surface=self.textured(self.map_mesh(max(len(subject.rgb) // SHEET_CANVAS, 1))),
         )
         return contact_sheet(data, self.name)
 
-    def write(self, folder: ResultFolder | Path | str) -> None:
+    def write(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> None:
         """Write everything (METHOD.md 9.4) into a result folder, the contact sheet last; nothing when there is no body.
 
         Raises:
@@ -156,6 +221,7 @@ class DigitizedPerson:
         sheet = self.sheet
         self.write_maps(folder)
         self.write_clouds(folder)
+        self.write_map_mesh(folder, options)
         write_png(ResultFolder.at(folder).sheet(self.name), sheet)
 
     def write_maps(self, folder: ResultFolder | Path | str) -> None:
@@ -169,6 +235,22 @@ class DigitizedPerson:
         folder = ResultFolder.at(folder)
         write_cloud(folder.cloud(self.name, closed=False), self.cloud)
         write_cloud(folder.cloud(self.name, closed=True), self.closed_cloud)
+
+    def write_map_mesh(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> None:
+        """Write the textured mesh, its texture and, if wanted, the turntable: meshes/, textures/, turntables/.
+
+        Raises:
+            InputError: the step is no divisor of the canvas.
+        """
+        folder, options = ResultFolder.at(folder), options or MeshOptions()
+        mesh = self.textured(self.map_mesh(options.step or self.viewing_step, options.open_jumps))
+        body = Body(self.head, self.standing)
+        write_texture(folder, self.name, self.texture, body)
+        if options.height is not None:
+            mesh = mesh.moved(body.standing.in_metres(mesh.mesh.vertices, options.height))
+        write_mesh(folder.map_mesh(self.name), mesh)
+        if options.turntable:
+            write_bytes(folder.turntable(self.name), turntable(mesh))
 
     def write_surface(self, path: Path | str, octree_depth: int = 10) -> None:
         """Write the Poisson surface; the suffix (.obj, .ply or .glb) chooses the format."""

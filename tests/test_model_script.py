@@ -27,7 +27,8 @@ def expected_files(name):
     pictures += [f"normal_parts/{name}_{side}_{part}.png" for side in ("front", "back")
                  for part in ("face", "upper", "arm", "leg", "shoe", "down", "down_depth")]  # fmt: skip
     return {*pictures, f"normal_parts/{name}_mask.png", f"normal_parts/{name}_down_mask.png", f"images/{name}.png",
-            f"output_plys/{name}.ply", f"output_plys_c/{name}.ply", f"sheets/{name}.png"}  # fmt: skip
+            f"output_plys/{name}.ply", f"output_plys_c/{name}.ply", f"sheets/{name}.png",
+            f"meshes/{name}.glb", f"textures/{name}.jpg", f"textures/{name}.json"}  # fmt: skip
 
 
 def test_photos_become_maps_clouds_and_meshes(photos, checkpoint, tmp_path, capsys):

@@ -30,6 +30,8 @@ BROW, FACE_HALF_WIDTH = 0.18, 0.36
 """Where a face begins above the eyes, and how far it reaches to either side of the nose, in heads."""
 LONG_HALF_WIDTH = 0.5
 """The same below the neck, where long hair falls on the back."""
+FOLDS = 6
+"""How often hair is folded over its edge to cover the head; each time reaches twice as far."""
 HALF_WIDTH = 0.8
 """Of the part of the picture that a head may fill to either side of the nose, in heads."""
 
@@ -57,6 +59,12 @@ class HeadJoints:
         x = np.arange(window.left, window.right) + 0.5 - self.nose[0]
         y = (np.arange(window.top, window.bottom) + 0.5 - self.nose[1])[:, None]
         return (x * down[0] + y * down[1]) / self.unit, (x * down[1] - y * down[0]) / self.unit
+
+
+def head_area(joints: HeadJoints, size: int) -> np.ndarray:
+    """(R, R) bool: the pixels of an R x R canvas that may belong to the head, from its top to the chin."""
+    down, aside = joints.coordinates(Window.full(size))
+    return (abs(down) < 1) & (down < NAPE) & (abs(aside) < HALF_WIDTH)
 
 
 def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.ndarray:
@@ -126,24 +134,46 @@ def _lower_end(hair: np.ndarray, down: np.ndarray) -> float:
 def _spread(crop: np.ndarray, hair: np.ndarray, covered: np.ndarray, unit: float) -> np.ndarray:
     """The crop with hair folded over its edge again and again, until it covers what is covered."""
     filled, known = crop.copy(), hair
-    row, column = np.indices(hair.shape)
-    for _ in range(6):
-        rows, columns = nearest_in(known)
-        from_row = np.clip(2 * rows - row, 0, hair.shape[0] - 1)
-        from_column = np.clip(2 * columns - column, 0, hair.shape[1] - 1)
-        new = covered & ~known & known[from_row, from_column]
-        filled[new] = filled[from_row[new], from_column[new]]
-        known = known | new
-    rest = covered & ~known
-    rows, columns = nearest_in(known)
-    filled[rest] = filled[rows[rest], columns[rest]]
+    for fold in range(FOLDS):
+        todo = covered & ~known
+        rows, columns = folded_over(known, todo, nearest_else=fold == FOLDS - 1)
+        from_known = known[rows, columns]
+        todo[todo] = from_known
+        filled[todo] = filled[rows[from_known], columns[from_known]]
+        known = known | todo
     # The folds' patches differ in light: their fine detail stays, their mean becomes that of all hair around.
     everywhere = _mean_around(filled, hair, 0.25 * unit)
     return everywhere + filled - _mean_around(filled, hair | covered, 0.05 * unit)
 
 
+def folded_over(known: np.ndarray, wanted: np.ndarray, nearest_else: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Where pixels find a color when the known ones are folded over along their edge.
+
+    Args:
+        known, wanted: (h, w) bool.
+        nearest_else: where a fold meets no known pixel, take the nearest one.
+
+    Returns:
+        (N,) rows and (N,) columns for the wanted pixels, inside the picture.
+    """
+    rows, columns = (nearest[wanted] for nearest in nearest_in(known))
+    row, column = np.nonzero(wanted)
+    from_row, from_column = (
+        np.clip(2 * rows - row, 0, len(known) - 1),
+        np.clip(2 * columns - column, 0, known.shape[1] - 1),
+    )
+    if nearest_else:
+        missed = ~known[from_row, from_column]
+        from_row[missed], from_column[missed] = rows[missed], columns[missed]
+    return from_row, from_column
+
+
 def _mean_around(picture: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
     """(h, w, 3) float32 Gaussian mean over chosen pixels."""
     weight = chosen.astype(np.float32)[..., None]
-    stacked = cv2.GaussianBlur(np.dstack([picture * weight, weight]), (0, 0), sigma)
-    return stacked[..., :3] / np.maximum(stacked[..., 3:], 1e-6)
+    stacked = np.dstack([picture * weight, weight])
+    height, width = chosen.shape
+    shrink = max(int(sigma / 4), 1)  # blurs that much lose nothing on fewer pixels
+    small = cv2.resize(stacked, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
+    return cv2.resize(small[..., :3] / np.maximum(small[..., 3:], 1e-6), (width, height))

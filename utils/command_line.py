@@ -19,3 +19,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number from 1")
     return int(text)
+
+
+def metres(text: str) -> float:
+    """The type of an option that is a person's height."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.2 <= value <= 3:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected metres, such as 1.75")
+    return value

@@ -9,15 +9,16 @@ import numpy as np
 
 from geometry.keypoints import INDEX, JOINTS
 from geometry.parts import PARTS
-from geometry.point_cloud import PointCloud, Sides
+from geometry.textured_mesh import TexturedMesh
+from utils.portrait import Portrait, around
 
 TILE_HEIGHT = 720
 CAPTION_HEIGHT = 30
 BACKGROUND = 32
-TURNS_DEG = (-45, 45, 90)
-"""Views of the cloud from the side: a flat card or a torn limb shows there."""
-LIGHT = np.array([0.35, 0.45, 0.82])
-SPLATTED_POINTS = 600_000
+TEXTURED_BACKGROUND = 112  # black clothes and white ones stand out from it
+SURFACE_TURNS_DEG = ((0, 180), (-45, 45, 90))
+"""Views of the bare surface in both rows: a flat card or a torn limb shows from the side."""
+TEXTURED_TURNS_DEG = (0, 45, 180)
 
 SKELETON = (
     ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"), ("left_ear", "left_eye"),
@@ -45,15 +46,14 @@ class SheetInput:
     part_corners: np.ndarray  # (12, 4, 2) [px], corners of the crops in turn
     normals_front: np.ndarray  # (R, R, 3) uint8 stored normals
     normals_back: np.ndarray  # (R, R, 3) uint8
-    sides: Sides
-    cloud: PointCloud  # with the side gap closed
+    surface: TexturedMesh  # in the camera's frame
 
 
 def contact_sheet(data: SheetInput, title: str) -> np.ndarray:
-    """Two rows of tiles, all cut to the person.
+    """Two rows of tiles.
 
-    Photo with joints and part crops, cut-out, normals front and back; surface front and back, shaded, and the cloud
-    from three sides.
+    Photo with joints and part crops, cut-out, normals and surface, front and back; the surface and the textured person
+    from three sides each.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -66,17 +66,26 @@ def contact_sheet(data: SheetInput, title: str) -> np.ndarray:
         "cut-out": cut_out[crop],
         "normals front": normals[0][crop],
         "normals back": normals[1][crop],
-        "colored cloud": _splat(data.cloud, 0, crop, shaded=False),
-        "depth front, shaded": _shaded_side(data, "front")[crop],
-        "depth back, shaded": _shaded_side(data, "back")[crop],
     }
-    for turn in TURNS_DEG:
-        pictures[f"cloud turned {turn} deg"] = _splat(data.cloud, turn, crop, shaded=True)
-    tiles = [_tile(picture, caption) for caption, picture in pictures.items()]
-    columns = len(tiles) // 2
-    sheet = np.vstack([np.hstack(tiles[:columns]), np.hstack(tiles[columns:])])
+    textured, bare = {}, {}
+    for turn in sorted({*TEXTURED_TURNS_DEG, *SURFACE_TURNS_DEG[0], *SURFACE_TURNS_DEG[1]}):
+        portrait = Portrait.of(data.surface, around(data.surface, TILE_HEIGHT, turn))
+        bare[turn] = portrait.clay(BACKGROUND)
+        if turn in TEXTURED_TURNS_DEG:
+            textured[f"textured {_view(turn)}"] = portrait.textured(TEXTURED_BACKGROUND)
+    first, second = ({f"surface {_view(turn)}": bare[turn] for turn in turns} for turns in SURFACE_TURNS_DEG)
+    rows = [np.hstack([_tile(picture, caption) for caption, picture in row.items()])
+            for row in (pictures | first, second | textured)]  # fmt: skip
+    width = max(row.shape[1] for row in rows)
+    sheet = np.full((sum(len(row) for row in rows), width, 3), BACKGROUND, np.uint8)
+    sheet[: len(rows[0]), : rows[0].shape[1]], sheet[len(rows[0]) :, : rows[1].shape[1]] = rows
     cv2.putText(sheet, title, (8, sheet.shape[0] - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return sheet
+
+
+def _view(turn: int) -> str:
+    """What a view is called."""
+    return {0: "front", 180: "back"}.get(turn, f"turned {turn} deg")
 
 
 def draw_people(data: SheetInput) -> np.ndarray:
@@ -107,49 +116,6 @@ def _person_crop(data: SheetInput) -> tuple[slice, slice]:
     top, bottom = max(rows[0] - air, 0), min(rows[-1] + 1 + air, size)
     left, right = max(columns[0] - air, 0), min(columns[-1] + 1 + air, size)
     return slice(top, bottom), slice(left, right)
-
-
-def _shaded_side(data: SheetInput, which: str) -> np.ndarray:
-    """One side's surface as grey, lit from its own viewer."""
-    side = getattr(data.sides, which)
-    picture = np.full((*data.photo.shape[:2], 3), BACKGROUND, np.uint8)
-    light = LIGHT if which == "front" else LIGHT * (1, 1, -1)
-    grey = _lambert(side.normals, light)
-    window = picture[data.sides.window.slices]
-    window[data.sides.silhouette] = grey[data.sides.silhouette][:, None]
-    return picture
-
-
-def _lambert(normals: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """(..., 3) -> (...) uint8 grey under one light and some ambient."""
-    return (40 + 205 * np.clip(normals @ light.astype(normals.dtype), 0, 1)).astype(np.uint8)
-
-
-def _splat(cloud: PointCloud, turn_deg: float, crop: tuple[slice, slice], shaded: bool) -> np.ndarray:
-    """The cloud from a viewer who walks around it, in parallel projection, at the scale of the crop's height."""
-    stride = max(len(cloud) // SPLATTED_POINTS, 1)
-    points, normals = cloud.points[::stride], cloud.normals[::stride]
-    rows, columns = crop
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    tile_hw = (TILE_HEIGHT, max(round(TILE_HEIGHT * width / height), 1))
-    angle = np.radians(turn_deg)
-    turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
-    low, high = points.min(0), points.max(0)
-    turned = (points - (low + high) / 2) @ turn.T
-    scale = 0.92 * TILE_HEIGHT / max(high[1] - low[1], 1e-6)
-    column = (turned[:, 0] * scale + tile_hw[1] / 2).astype(int)
-    row = (-turned[:, 1] * scale + tile_hw[0] / 2).astype(int)
-    seen = (row >= 0) & (row < tile_hw[0]) & (column >= 0) & (column < tile_hw[1])
-    light = LIGHT.astype(np.float32)
-    color = _lambert(normals @ turn.T.astype(np.float32), light)[:, None] if shaded else cloud.colors[::stride]
-    order = np.flatnonzero(seen)[np.argsort(turned[seen, 2], kind="stable")]
-    # A point covers the pixels up to its neighbours, which turning spreads to twice the distance at 60 deg.
-    reach = int(np.ceil(2 * TILE_HEIGHT / height))
-    picture = np.full((tile_hw[0] + reach, tile_hw[1] + reach, 3), BACKGROUND, np.uint8)
-    for down in range(reach):
-        for right in range(reach):
-            picture[row[order] + down, column[order] + right] = color[order]
-    return picture[: tile_hw[0], : tile_hw[1]]
 
 
 def _tile(picture: np.ndarray, caption: str) -> np.ndarray:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from geometry.mesh import Mesh
+from geometry.textured_mesh import TexturedMesh
 from utils.files import atomic_path
+from utils.glb_file import write_glb
 from utils.ply import COLOR, NORMAL, POSITION, vertex_header, vertex_table
-from utils.srgb import linear_from_srgb
 
 LINES_AT_A_TIME = 100_000
 
 
-def write_mesh(path: Path | str, mesh: Mesh) -> None:
+def write_mesh(path: Path | str, mesh: Mesh | TexturedMesh) -> None:
     """Write a mesh with its vertex colors, if it has any (PLY and GLB: and normals), in the format of the suffix.
+
+    A textured mesh can only be a GLB.
 
     The file appears whole or not at all.
 
     Raises:
-        ValueError: the suffix is not one of `WRITERS`.
+        ValueError: the suffix is not one of `WRITERS`, or the mesh is textured and it is not .glb.
     """
     suffix = Path(path).suffix
     if suffix not in WRITERS:
         raise ValueError(f"{path}: suffix {suffix!r}, expected one of {', '.join(WRITERS)}")
+    if isinstance(mesh, TexturedMesh) and suffix != ".glb":
+        raise ValueError(f"{path}: a textured mesh, expected .glb")
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         WRITERS[suffix](file, mesh)
 
@@ -57,55 +60,4 @@ def _write_obj(file: BinaryIO, mesh: Mesh) -> None:
             file.write(((line * len(some)) % tuple(some.ravel().tolist())).encode())
 
 
-def _write_glb(file: BinaryIO, mesh: Mesh) -> None:
-    """glTF 2.0 with a matt material; colors are converted from sRGB to linear, as it demands."""
-    arrays = list(_gltf_arrays(mesh))
-    views, accessors, offset = [], [], 0
-    for view, (_, data, kind, component, target, normalized) in enumerate(arrays):
-        views.append({"buffer": 0, "byteOffset": offset, "byteLength": data.nbytes, "target": target})
-        accessor = {"bufferView": view, "componentType": component, "type": kind, "normalized": normalized}
-        accessor["count"] = data.size if kind == "SCALAR" else len(data)
-        if view == 0:
-            accessor |= {"min": data.min(0).tolist(), "max": data.max(0).tolist()}
-        accessors.append(accessor)
-        offset += data.nbytes
-    attributes = {name: index for index, (name, *_) in enumerate(arrays) if name != "indices"}
-    primitive = {"attributes": attributes, "indices": len(attributes), "material": 0}
-    document = {
-        "asset": {"version": "2.0"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0}}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [{"byteLength": offset}],
-    }
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    file.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + offset))
-    file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-    file.write(struct.pack("<I4s", offset, b"BIN\0"))
-    for _, data, *_ in arrays:
-        file.write(data.data)
-
-
-def _gltf_arrays(mesh: Mesh) -> Iterator[tuple[str, np.ndarray, str, int, int, bool]]:
-    """(name, values, type, component type, buffer target, normalized) of positions, normals, colors and indices.
-
-    Every array's size is a multiple of 4 bytes, as the chunk's parts must be aligned.
-    """
-    floats, ushorts, uints, vertex_buffer, index_buffer = 5126, 5123, 5125, 34962, 34963
-    yield "POSITION", np.ascontiguousarray(mesh.vertices, np.float32), "VEC3", floats, vertex_buffer, False
-    yield "NORMAL", np.ascontiguousarray(mesh.vertex_normals(), np.float32), "VEC3", floats, vertex_buffer, False
-    if mesh.colors is not None:
-        # 16 bits, because 8 linear ones band in the dark; a fourth channel, because vertices must be 4-byte aligned.
-        colors = np.full((len(mesh.colors), 4), 65535, np.uint16)
-        linear = linear_from_srgb(np.arange(256) / 255)
-        colors[:, :3] = np.round(linear * 65535).astype(np.uint16)[mesh.colors]
-        yield "COLOR_0", colors, "VEC4", ushorts, vertex_buffer, True
-    yield "indices", np.ascontiguousarray(mesh.faces, np.uint32).ravel(), "SCALAR", uints, index_buffer, False
-
-
-WRITERS = {".obj": _write_obj, ".ply": _write_ply, ".glb": _write_glb}
+WRITERS: dict[str, Callable[[BinaryIO, Any], None]] = {".obj": _write_obj, ".ply": _write_ply, ".glb": write_glb}

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from geometry.canvas import scaled_count
-from geometry.photo_projection import ProjectedMesh
-from geometry.pixel_sets import eroded, nearest_in
+from geometry.mesh import Mesh
+from geometry.photo_projection import ProjectedMesh, project_photo
+from geometry.pixel_sets import eroded
 from geometry.point_cloud import Sides
+from geometry.textured_mesh import TexturedMesh
 from geometry.window import Window
-from utils.back_of_head import HeadJoints, without_face
+from utils.back_of_head import HeadJoints, folded_over, head_area, without_face
 
 LONGEST_SIDE = 4096
 """Of a texture [px]: what every graphics card takes."""
@@ -29,8 +31,15 @@ class Texture:
     picture: np.ndarray  # (h, 2 w, 3) uint8 RGB, each half a picture of the window
     window: Window  # of the canvas of the maps
 
-    def coordinates(self, projected: ProjectedMesh) -> np.ndarray:
-        """(V', 2) float32: (0, 0) is the top left corner of the picture, (1, 1) the opposite one, as in glTF."""
+    def on(self, mesh: Mesh, sides: Sides, joints: HeadJoints | None) -> TexturedMesh:
+        """Lay the texture on a mesh that is near the maps, with the sides and joints that it was made of."""
+        flat = None if joints is None else head_area(joints, sides.size)
+        projected = project_photo(mesh, sides, flat)
+        normals = mesh.vertex_normals()[projected.source]
+        return TexturedMesh(projected.mesh, normals, self._coordinates(projected), self.picture)
+
+    def _coordinates(self, projected: ProjectedMesh) -> np.ndarray:
+        """(V', 2) float32 places on the picture."""
         corner, extent = (self.window.left, self.window.top), (self.window.width, self.window.height)
         uv = np.clip((projected.places - corner) / extent, 0, 1)
         uv[:, 0] = (uv[:, 0] + projected.on_back) / 2
@@ -78,12 +87,7 @@ def _filled(pictures: np.ndarray, inner: np.ndarray, reach: int) -> np.ndarray:
     Where the fold meets nothing, the nearest pixel's color; farther than `reach` [px] away the mean color, which costs
     no bytes in a file.
     """
-    rows, columns = nearest_in(inner)
-    row, column = np.indices(inner.shape)
-    from_row, from_column = 2 * rows - row, 2 * columns - column
-    far = np.hypot(rows - row, columns - column) > reach
-    on_picture = (from_row >= 0) & (from_row < inner.shape[0]) & (from_column >= 0) & (from_column < inner.shape[1])
-    on_picture[on_picture] = inner[from_row[on_picture], from_column[on_picture]]
-    filled = pictures[np.where(on_picture, from_row, rows), np.where(on_picture, from_column, columns)]
-    filled[far] = pictures[inner].mean(0)
+    near = ~inner & ~eroded(~inner, reach, outside=True)
+    filled = np.where(inner[..., None], pictures, pictures[inner].mean(0).astype(np.uint8))
+    filled[near] = pictures[folded_over(inner, near)]
     return filled

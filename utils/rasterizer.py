@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from geometry.mesh import Mesh, unit
+from geometry.mesh import Mesh
 
 TO_KEY_LIGHT = np.array([0.40, 0.52, 0.76])
 """Unit direction to the main light, in the viewer's frame: from above his right shoulder."""
@@ -57,36 +57,47 @@ class Seen:
 
 def look_at(mesh: Mesh, viewer: Viewer) -> Seen:
     """What a viewer sees of the front faces of a mesh: at every pixel's centre the nearest one."""
-    turned = (mesh.vertices - viewer.centre) @ viewer.rotation().T * viewer.pixels_per_unit * (1, -1, 1)
-    turned = (turned + (viewer.width / 2 - 0.5, viewer.height / 2 - 0.5, 0)).astype(np.float32)
-    faces, twice_area = _facing(turned, mesh.faces)
-    corners = turned[faces]
-    low = np.maximum(np.ceil(corners[..., :2].min(1)), 0).astype(np.int64)
-    high = np.minimum(np.floor(corners[..., :2].max(1)), (viewer.width - 1, viewer.height - 1)).astype(np.int64)
-    across, down = np.maximum(high - low + 1, 0).T
-    face, column, row = _candidates(across, across * down)
-    column, row = column + low[face, 0], row + low[face, 1]
-    weights = _barycentric(corners, twice_area, face, np.stack([column, row], -1))
-    inside = np.flatnonzero((weights >= -1e-5).all(-1))
-    face, weights = face[inside], weights[inside]
+    faces, x, y, z = _facing(mesh, viewer)
+    left, right = _pixels_between(x, viewer.width)
+    top, bottom = _pixels_between(y, viewer.height)
+    across = np.maximum(right - left + 1, 0)
+    face, column, row = _candidates(across, across * np.maximum(bottom - top + 1, 0))
+    column, row = column + left[face], row + top[face]
+    weights = _barycentric(x, y, face, column, row)
+    inside = np.flatnonzero(np.minimum(np.minimum(weights[0], weights[1]), weights[2]) >= -1e-5)
+    face, weights = face[inside], weights[:, inside]
     pixel = row[inside] * viewer.width + column[inside]
-    height = np.einsum("nk,nk->n", weights, corners[..., 2][face])
     # Later ones overwrite earlier ones: the nearest is written last.
-    order = np.argsort(height, kind="stable")
+    order = np.argsort(weights[0] * z[0][face] + weights[1] * z[1][face] + weights[2] * z[2][face], kind="stable")
     last = np.full(viewer.height * viewer.width, -1, np.int64)
     last[pixel[order]] = order
     seen = np.flatnonzero(last >= 0)
     chosen = last[seen]
-    return Seen(viewer.height, viewer.width, seen, faces[face[chosen]], weights[chosen])
+    return Seen(viewer.height, viewer.width, seen, faces[face[chosen]], np.ascontiguousarray(weights[:, chosen].T))
 
 
-def _facing(turned: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The faces (F, 3) that show their front on the picture, and twice their area there [px^2], positive."""
-    x, y = np.ascontiguousarray(turned[:, 0]), np.ascontiguousarray(turned[:, 1])
-    (xa, xb, xc), (ya, yb, yc) = x[faces.T], y[faces.T]
-    twice_area = (xc - xa) * (yb - ya) - (xb - xa) * (yc - ya)  # Y runs downwards on the picture
-    front = twice_area > 1e-9
-    return faces[front], twice_area[front]
+def _facing(mesh: Mesh, viewer: Viewer) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Faces that show their front, (F, 3), and their corners' x, y on the picture and nearness, (3, F) float32 [px].
+
+    Whole x and y are pixels' centres.
+    """
+    turned = (mesh.vertices - viewer.centre) @ viewer.rotation().T * viewer.pixels_per_unit
+    x = (turned[:, 0] + (viewer.width / 2 - 0.5)).astype(np.float32)
+    y = (viewer.height / 2 - 0.5 - turned[:, 1]).astype(np.float32)
+    corners = mesh.faces.T
+    (xa, xb, xc), (ya, yb, yc) = x[corners], y[corners]
+    front = (xc - xa) * (yb - ya) - (xb - xa) * (yc - ya) > 1e-9  # y runs downwards
+    faces = mesh.faces[front]
+    corners = faces.T
+    return faces, x[corners], y[corners], turned[:, 2].astype(np.float32)[corners]
+
+
+def _pixels_between(corners: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last pixel (F,) between the corners (3, F) of triangles along an axis of a picture of that size."""
+    a, b, c = corners
+    first = np.ceil(np.minimum(np.minimum(a, b), c)).astype(np.int64)
+    last = np.floor(np.maximum(np.maximum(a, b), c)).astype(np.int64)
+    return np.maximum(first, 0), np.minimum(last, size - 1)
 
 
 def _candidates(across: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,14 +109,13 @@ def _candidates(across: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.n
     return face, place - row * width, row
 
 
-def _barycentric(corners: np.ndarray, twice_area: np.ndarray, face: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 weights of the corners of triangle `face` (N,) at places (N, 2) of the picture."""
-    offset = [corners[:, corner, :2][face] - at for corner in range(3)]
-    weights = np.empty((len(face), 3), np.float32)
-    for corner in range(3):
-        (x1, y1), (x2, y2) = offset[(corner + 1) % 3].T, offset[(corner + 2) % 3].T
-        weights[:, corner] = (x2 * y1 - x1 * y2) / twice_area[face]
-    return weights
+def _barycentric(x: np.ndarray, y: np.ndarray, face: np.ndarray, column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """(3, N) float32 weights of the corners, x and y (3, F), of triangles `face` (N,) at pixels (N,)."""
+    (xa, xb, xc), (ya, yb, yc) = x, y
+    twice_area = ((xc - xa) * (yb - ya) - (xb - xa) * (yc - ya))[face]
+    (xa, xb, xc), (ya, yb, yc) = ([side[face] - at for side in axis] for axis, at in ((x, column), (y, row)))
+    crossed = ((xc * yb - xb * yc), (xa * yc - xc * ya), (xb * ya - xa * yb))
+    return np.stack([part / twice_area for part in crossed]).astype(np.float32)
 
 
 def light_on(normals: np.ndarray, viewer: Viewer) -> np.ndarray:
@@ -116,17 +126,13 @@ def light_on(normals: np.ndarray, viewer: Viewer) -> np.ndarray:
     return ((AMBIENT + KEY * key) * (1 - RIM_SHADE * edge_on**2))[:, None]
 
 
-def seen_normals(seen: Seen, normals: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 unit normals between those of the vertices, (V, 3)."""
-    return unit(seen.interpolate(normals))
-
-
 def sampled(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """(N, 3) uint8 colors of a texture (h, w, 3) at places (N, 2); (0, 0) is its top left corner, (1, 1) the other."""
     at = (uv * (texture.shape[1], texture.shape[0]) - 0.5).astype(np.float32)
     # OpenCV's pictures have at most 32767 rows.
     parts = np.array_split(at, len(at) // 30_000 + 1)
-    edge = {"borderMode": cv2.BORDER_REPLICATE}
-    return np.concatenate(
-        [cv2.remap(texture, x[None], y[None], cv2.INTER_LINEAR, **edge)[0] for x, y in (p.T for p in parts)]
-    )
+    colors = [
+        cv2.remap(texture, part[:, 0][None], part[:, 1][None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        for part in parts
+    ]
+    return np.concatenate(colors)

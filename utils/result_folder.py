@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLOUDS, CLOSED_CLOUDS, MESHES, SHEETS = "output_plys", "output_plys_c", "output_objs", "sheets"
+MAP_MESHES, TEXTURES, TURNTABLES = "meshes", "textures", "turntables"
 """Clouds as the maps give them, clouds with the side gap filled, meshes, contact sheets."""
 DEPTH, NORMALS, DEPTH_NORMALS, PARTS = "depth", "normal", "cons", "normal_parts"
 """Depth, fused normals, normals of the depth, and the maps of the single networks."""
@@ -41,6 +42,22 @@ class ResultFolder:
     def sheet(self, name: str) -> Path:
         """The contact sheet. It is written last: when it is there, the photo is done."""
         return self.root / SHEETS / f"{name}.png"
+
+    def map_mesh(self, name: str) -> Path:
+        """The textured mesh straight from the maps."""
+        return self.root / MAP_MESHES / f"{name}.glb"
+
+    def texture(self, name: str) -> Path:
+        """The photo as the texture of any surface of this person: front and back side by side."""
+        return self.root / TEXTURES / f"{name}.jpg"
+
+    def body(self, name: str) -> Path:
+        """Where the person's head and feet are."""
+        return self.root / TEXTURES / f"{name}.json"
+
+    def turntable(self, name: str) -> Path:
+        """The person turning, as an animated WebP."""
+        return self.root / TURNTABLES / f"{name}.webp"
 
     def keypoints(self, name: str) -> Path:
         """OpenPose-format joints as they were used."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import cv2
 import numpy as np
 import torch
@@ -26,6 +28,12 @@ class SquareCanvas:
         self.side = max(height, width)
         self.top, self.left = (self.side - height) // 2, (self.side - width) // 2
         self.height, self.width = height, width
+
+    def resized(self, size: int) -> SquareCanvas:
+        """The same square of the photo on a canvas of another size."""
+        other = copy(self)
+        other.size = size
+        return other
 
     def image(self, pixels: np.ndarray, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
         """(height, width[, 3]) uint8 -> (size, size[, 3]): replicated borders, the smaller half first."""

@@ -1,0 +1,226 @@
+"""The photo on the surface: colors, seams, the back of the head, files that others read, metres, pictures of it."""
+
+import io
+import json
+import struct
+
+import cv2
+import numpy as np
+import open3d
+import pytest
+from PIL import Image
+
+from geometry.camera import CENTRE, Camera
+from geometry.map_mesh import map_mesh
+from geometry.photo_projection import project_photo
+from geometry.point_cloud import lift_sides
+from geometry.standing import Standing
+from tests.test_map_mesh import RADIUS, ball_maps
+from utils.back_of_head import HeadJoints, without_face
+from utils.mesh_files import write_mesh
+from utils.photo_texture import photo_texture, texture_size
+from utils.portrait import FRAMES, Portrait, around, turntable
+from utils.rasterizer import Viewer, look_at
+
+SIZE = 128
+BALL = np.array([0.02, -0.03, 0.0])
+GREEN, RED, BLUE = (0, 200, 0), (220, 30, 30), (30, 30, 220)
+
+
+def photo_of_ball(side: int) -> np.ndarray:
+    """A ball red on the left half, blue on the right, before green."""
+    picture = np.full((side, side, 3), GREEN, np.uint8)
+    shown = cv2.resize((ball_maps(SIZE)[0] < 6).astype(np.float32), (side, side)) > 0.5
+    middle = Camera(side).project(BALL)[0]
+    left = np.arange(side) + 0.5 < middle
+    picture[shown & left], picture[shown & ~left] = RED, BLUE
+    return picture
+
+
+@pytest.fixture(scope="module")
+def ball():
+    sides = lift_sides(*ball_maps(SIZE))
+    person = ball_maps(SIZE)[0] < 6
+    return photo_texture(photo_of_ball(4 * SIZE), person, sides, None).on(map_mesh(sides), sides, None)
+
+
+def test_the_photo_lies_where_the_camera_sees_it_and_the_background_nowhere(ball):
+    assert ball.picture.shape[0] > 2 * SIZE * 0.4, "the photo's own resolution, not that of the maps"
+    aside = ball.mesh.vertices[:, 0] - 0.02
+    size = np.array(ball.picture.shape[1::-1])
+    at = np.clip((ball.uv * size).astype(int), 0, size - 1)
+    colors = ball.picture[at[:, 1], at[:, 0]].astype(int)
+    for half, color in ((aside < -0.01, RED), (aside > 0.01, BLUE)):
+        assert abs(colors[half] - color).max() < 8
+    assert ((ball.uv >= 0) & (ball.uv <= 1)).all()
+
+
+def test_the_seam_parts_front_and_back_and_changes_no_face(ball):
+    sides = lift_sides(*ball_maps(SIZE))
+    mesh = map_mesh(sides)
+    projected = project_photo(mesh, sides)
+    np.testing.assert_array_equal(projected.source[projected.mesh.faces], mesh.faces)
+    np.testing.assert_array_equal(projected.mesh.vertices, mesh.vertices[projected.source])
+    on_back = projected.on_back[projected.mesh.faces]
+    assert (on_back.all(1) | ~on_back.any(1)).all(), "no face lies on both halves of the picture"
+    to_camera = CENTRE - BALL
+    distance = np.linalg.norm(to_camera)
+    nearer = (
+        projected.mesh.vertices - BALL
+    ) @ to_camera / distance - RADIUS**2 / distance  # than the circle of the rim
+    clear = abs(nearer) > 0.02
+    np.testing.assert_array_equal(projected.on_back[clear], nearer[clear] < 0)
+
+
+def test_the_side_shows_what_lies_inside_the_rim_instead_of_a_streak():
+    """Rings of colors around the rim: a point on the side takes the ring as far inside as it lies around."""
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[30:100, 30:100] = True
+    depth = 0.2  # [network units], 6 px of this canvas
+    sides = lift_sides(np.where(mask, 2.0, 6.0), np.where(mask, 2.0 + depth, 0.0))
+    mesh = map_mesh(sides)
+    projected = project_photo(mesh, sides)
+    column = Camera(SIZE).project(projected.mesh.vertices)[:, 0]
+    row = Camera(SIZE).project(projected.mesh.vertices)[:, 1]
+    left = (column < 31) & (row > 50) & (row < 80)
+    inwards = projected.places[left, 0] - column[left]
+    assert inwards.max() > 2 and inwards.min() >= -0.1
+    assert len(np.unique(np.round(inwards))) >= 3
+    flat = project_photo(mesh, sides, np.ones((SIZE, SIZE), bool))
+    on_front = left & ~flat.on_back
+    assert (flat.places[on_front, 0] - column[on_front]).max() < inwards.max() / 2
+
+
+def head(hair: tuple[int, int, int] | None, rng=0) -> tuple[np.ndarray, np.ndarray, HeadJoints]:
+    """A face 100 px high with eyes and mouth, hair above the brow unless None, on a white shirt."""
+    picture, there = np.full((400, 300, 3), 128, np.uint8), np.zeros((400, 300), np.uint8)
+    skin = (205, 160, 135)
+    for canvas, colors in ((picture, (skin, (240, 240, 240))), (there, (1, 1))):
+        cv2.ellipse(canvas, (150, 120), (42, 62), 0, 0, 360, colors[0], -1)
+        cv2.rectangle(canvas, (130, 160), (170, 230), colors[0], -1)
+        cv2.rectangle(canvas, (60, 215), (240, 400), colors[1], -1)
+    if hair is not None:
+        crown = np.zeros(there.shape, np.uint8)
+        cv2.ellipse(crown, (150, 120), (42, 62), 0, 180, 360, 1, -1)
+        crown[98:] = 0
+        picture[crown > 0] = hair
+    for x in (135, 165):
+        cv2.circle(picture, (x, 118), 5, (20, 20, 60), -1)
+    cv2.rectangle(picture, (138, 150), (162, 156), (150, 20, 30), -1)
+    return (
+        picture,
+        there.astype(bool),
+        HeadJoints(np.array([150, 132.0]), np.array([150, 118.0]), np.array([150, 225.0])),
+    )
+
+
+@pytest.mark.parametrize("hair", [(40, 30, 25), (225, 225, 225), (200, 170, 60)])
+def test_the_back_of_the_head_is_hair_and_has_no_face(hair):
+    picture, there, joints = head(hair)
+    back = without_face(picture, there, joints).astype(int)
+    assert abs(back[70:155, 125:176] - hair).max() < 25
+    np.testing.assert_array_equal(back[240:], picture[240:])
+    assert (picture == head(hair)[0]).all(), "the photo itself is not touched"
+
+
+def test_a_bald_head_is_skin_behind_and_has_no_face_either():
+    picture, there, joints = head(None)
+    back = without_face(picture, there, joints).astype(int)
+    assert abs(back[100:160, 130:171] - (205, 160, 135)).max() < 25
+
+
+def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():
+    picture, there, joints = head((40, 30, 25))
+    for moved in (joints.moved(0.02, (0, 0)), joints.moved(1, (5000, 0))):
+        np.testing.assert_array_equal(without_face(picture, there, moved), picture)
+
+
+def chunks(data: bytes) -> tuple[dict, bytes]:
+    magic, version, length, json_length, kind = struct.unpack("<4sIII4s", data[:20])
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
+    return json.loads(data[20 : 20 + json_length]), data[28 + json_length :]
+
+
+def test_a_glb_carries_the_picture_and_no_vertex_colors(ball, tmp_path):
+    write_mesh(tmp_path / "ball.glb", ball)
+    document, binary = chunks((tmp_path / "ball.glb").read_bytes())
+    [primitive] = document["meshes"][0]["primitives"]
+    assert set(primitive["attributes"]) == {"POSITION", "NORMAL", "TEXCOORD_0"}
+    material = document["materials"][primitive["material"]]["pbrMetallicRoughness"]
+    assert material == {"metallicFactor": 0.0, "roughnessFactor": 1.0, "baseColorTexture": {"index": 0}}
+    for view in document["bufferViews"]:
+        assert view["byteOffset"] % 4 == 0 and view["byteOffset"] + view["byteLength"] <= len(binary)
+    view = document["bufferViews"][document["images"][0]["bufferView"]]
+    image = Image.open(io.BytesIO(binary[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]))
+    assert abs(np.asarray(image).astype(int) - ball.picture).mean() < 3
+    with pytest.raises(ValueError, match="textured mesh, expected .glb"):
+        write_mesh(tmp_path / "ball.ply", ball)
+
+
+def test_open3d_reads_shape_and_texture(ball, tmp_path):
+    write_mesh(tmp_path / "ball.glb", ball)
+    model = open3d.io.read_triangle_model(str(tmp_path / "ball.glb"))
+    [part] = model.meshes
+    assert len(part.mesh.triangles) == len(ball.mesh.faces)
+    corners = np.asarray(part.mesh.vertices)[np.asarray(part.mesh.triangles)]
+    np.testing.assert_allclose(corners, ball.mesh.corners, atol=1e-6)
+    albedo = np.asarray(model.materials[part.material_idx].albedo_img)
+    assert albedo.shape[:2] == ball.picture.shape[:2]
+    assert abs(albedo[..., :3].astype(int) - ball.picture).mean() < 3
+
+
+def test_a_person_stands_on_the_ground_in_metres_and_a_raised_hand_is_not_its_height():
+    vertices = np.array([[-0.1, -0.4, 0.0], [0.1, -0.4, 0.02], [0.0, 0.3, 0.0], [0.3, 0.5, 0.0], [0.0, 0.0, 0.1]])
+    middle = Camera(SIZE).project(np.array([0.0, 0.3, 0.0]))[0]
+    standing = Standing.of(vertices, SIZE, (middle - 8, middle + 8))
+    placed = standing.in_metres(vertices, 1.75)
+    assert placed[:, 1].min() == pytest.approx(0)
+    assert placed[2, 1] == pytest.approx(1.75) and placed[3, 1] > 2
+    np.testing.assert_allclose(np.linalg.norm(placed[0] - placed[1]) / 1.75, np.hypot(0.2, 0.02) / 0.7)
+
+
+def test_every_pixel_sees_the_nearest_face_that_looks_at_it(ball):
+    viewer = Viewer(BALL, 200.0, 101, 121, 30.0)
+    seen = look_at(ball.mesh, viewer)
+    points = seen.interpolate(ball.mesh.vertices - viewer.centre) @ viewer.rotation().T
+    row, column = np.divmod(seen.pixels, 121)
+    np.testing.assert_allclose(points[:, 0] * 200 + 60, column, atol=0.05)
+    np.testing.assert_allclose(50 - points[:, 1] * 200, row, atol=0.05)
+    assert (points[:, 2] > -0.02).all(), "never the far side"
+    disc = np.hypot(*np.meshgrid(np.arange(121) - 60, np.arange(101) - 50)) < 0.2 * 200 - 2
+    assert disc.ravel()[seen.pixels].sum() == disc.sum(), "no hole"
+
+
+@pytest.mark.parametrize(
+    ("turn", "left", "right"), [(0, RED, BLUE), (180, BLUE, RED), (90, RED, RED), (-90, BLUE, BLUE)]
+)
+def test_pictures_show_the_right_side(ball, turn, left, right):
+    picture = Portrait.of(ball, around(ball, 96, turn)).textured(0).astype(float)
+    middle = picture.shape[1] // 2
+    for color, part in (
+        (left, picture[40:56, middle - 20 : middle - 6]),
+        (right, picture[40:56, middle + 6 : middle + 20]),
+    ):
+        mean = part.reshape(-1, 3).mean(0)
+        assert mean @ color / np.linalg.norm(mean) / np.linalg.norm(color) > 0.98
+
+
+def test_a_turntable_is_an_animation_of_a_full_turn(ball):
+    animation = Image.open(io.BytesIO(turntable(ball)))
+    assert animation.format == "WEBP" and animation.n_frames == FRAMES and animation.info["loop"] == 0
+    frames = []
+    for index in (0, FRAMES // 2):
+        animation.seek(index)
+        frames.append(np.asarray(animation.convert("RGB")).astype(int))
+    half = frames[0].shape[1] // 2
+    assert abs(frames[0][:, :half] - frames[1][:, :half]).max() > 100, "the textured ball turns"
+    clay = frames[0][:, half:]
+    assert np.ptp(clay, axis=-1).max() < 40, "the other one is grey"
+
+
+def test_a_texture_fits_every_graphics_card():
+    sides = lift_sides(*ball_maps(SIZE))
+    assert texture_size(100, sides) == SIZE
+    assert texture_size(1000, sides) == 1000
+    window_share = 0.6
+    assert texture_size(100_000, sides) < 4096 / window_share / 1
