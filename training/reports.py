@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from utils.files import atomic_path, write_png, write_text
+from utils.files import atomic_path, read_bytes, write_png, write_text
 
 METRICS = "metrics.jsonl"
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run so far; a last line that a crash cut short is left out."""
-    path, lines = folder / METRICS, []
-    if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
+    """The lines of a run so far, up to the first that a crash cut short or that is no line of a run."""
+    path = folder / METRICS
+    lines: list[dict[str, Any]] = []
+    for text in read_bytes(path, "the numbers of a run").splitlines() if path.exists() else ():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(line, dict) or not isinstance(line.get("step"), int) or "kind" not in line:
+            break
+        lines.append(line)
     return lines
 
 

@@ -228,8 +228,7 @@ def _opened(path: Path | str, content: bytes, formats: tuple[str, ...], expected
         if not content:
             raise ValueError("it is empty")
         _check_png(content)
-        with warnings.catch_warnings(), Image.open(io.BytesIO(content), formats=formats) as image:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(content), formats=formats) as image:
             width, height = image.size
             if width * height > LARGEST_PHOTO:
                 raise InputError(f"{path}: {width} x {height} px, expected at most {LARGEST_PHOTO // 10**6} megapixels")
