@@ -27,7 +27,7 @@ from datasets.pairs.pair_files import Pair, read_joints, read_list
 from datasets.people.given_mask import read_mask
 from datasets.people.openpose import OpenPoseFile, keypoint_path
 from datasets.people.person import Photo, complete_keypoints
-from datasets.rendering.scan_file import read_mesh as read_scan
+from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_sources import read_facing, read_joint3d
 from evaluation.measured_mesh import read_mesh
 from evaluation.pairing import read_split
@@ -179,7 +179,7 @@ def _meshes() -> dict[str, Reader]:
     cloud += "0 0 0 0 0 1 10 20 30\n" * 3
 
     def scan(path: Path) -> object:
-        return read_scan(path, 128)
+        return read_colored_mesh(path, 128)
 
     plys = (files[".ply"], (ascii_ply + points + triangles).encode())
     return {
