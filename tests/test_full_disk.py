@@ -1,0 +1,124 @@
+"""All five scripts on a disk that is full: one line on stderr that names a file, exit code 1, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+import render
+import test_model
+import test_poisson
+import train
+from geometry.point_cloud import PointCloud
+from tests.conftest import TINY
+from tests.full_disk import files_up_to
+from utils.checkpoint import write_checkpoint
+from utils.config import to_dict
+from utils.ply import write_cloud
+from utils.result_folder import ResultFolder
+
+ROOT = Path(__file__).parents[1]
+
+
+def box_obj(path: Path) -> Path:
+    """A person of sorts, 1.8 high."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    corners = [(x, y, z) for x in (-0.2, 0.2) for y in (0.0, 1.8) for z in (-0.1, 0.1)]
+    faces = [(1, 2, 4, 3), (5, 7, 8, 6), (1, 5, 6, 2), (3, 4, 8, 7), (1, 3, 7, 5), (2, 6, 8, 4)]
+    lines = ["v {} {} {}".format(*corner) for corner in corners] + ["f {} {} {} {}".format(*face) for face in faces]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files, and files without a byte."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return [path for path in files if path.name.startswith(".") or not path.stat().st_size]
+
+
+def printed_once(capsys: pytest.CaptureFixture) -> str:
+    """Standard error without the progress bar."""
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors, errors
+    assert "File too large, raise the limit" in errors, errors
+    return errors
+
+
+def test_render(tmp_path, capsys):
+    box_obj(tmp_path / "scans" / "a.obj")
+    command = ["--data_path", str(tmp_path / "data"), "--data_name", str(tmp_path / "scans"), "--res", "128"]
+    with files_up_to(300):
+        assert render.main([*command, "--views", "1", "--ambient_rays", "0"]) == 1
+    assert "_front.png: File too large" in printed_once(capsys) and not leftovers(tmp_path / "data" / "PERS")
+
+
+def test_evaluate(tmp_path, capsys):
+    for folder in ("pred", "gt"):
+        box_obj(tmp_path / folder / "a.obj")
+    command = ["--pred", str(tmp_path / "pred"), "--gt", str(tmp_path / "gt"), "--out", str(tmp_path / "out")]
+    with files_up_to(300):
+        assert evaluate.main(command) == 1
+    assert printed_once(capsys) and not leftovers(tmp_path / "out")
+
+
+def test_meshing(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(3000, 3))
+    normals = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    cloud = PointCloud(normals.astype(np.float64), normals, np.full((3000, 3), 128, np.uint8))
+    write_cloud(ResultFolder.of(tmp_path, "run").cloud("a", closed=True), cloud)
+    with files_up_to(300):
+        assert test_poisson.main(["--save_path", str(tmp_path), "--save_name", "run", "--depth", "4"]) == 1
+    assert "File too large" in printed_once(capsys) and not leftovers(tmp_path)
+
+
+def test_digitizing(tmp_path, capsys, tiny_digitizer):
+    write_checkpoint(tmp_path / "tiny.pt", to_dict(TINY), tiny_digitizer.state_dict())
+    photo = ROOT / "samples" / "synthetic_200001.jpg"
+    command = ["--data_path", str(photo), "--load_ckpt", str(tmp_path / "tiny.pt"), "--save_path", str(tmp_path)]
+    with files_up_to(300):
+        assert test_model.main([*command, "--save_name", "run", "--save_keypoints"]) == 1
+    assert "File too large" in printed_once(capsys) and not leftovers(tmp_path / "run")
+
+
+def test_training(tmp_path, capsys):
+    """Before the first step: what it writes down first does not fit."""
+    command = ["--phase", "1", "--data_path", str(tmp_path), "--save_path", str(tmp_path / "run")]
+    with files_up_to(0):
+        assert train.main([*command, "--config", str(ROOT / "configs" / "small.yaml")]) == 1
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_render_that_is_stopped_is_finished_by_the_next(tmp_path, number):
+    for name in "abcdefgh":
+        box_obj(tmp_path / "scans" / f"{name}.obj")
+    command = [
+        sys.executable,
+        "render.py",
+        "--data_path",
+        str(tmp_path / "data"),
+        "--data_name",
+        str(tmp_path / "scans"),
+    ]
+    command += ["--res", "512", "--views", "3"]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "data").rglob("*_front.png")) and time.monotonic() < deadline and run.poll() is None:
+        time.sleep(0.05)
+    os.kill(run.pid, number)
+    errors = run.communicate(timeout=120)[1]
+    assert run.returncode != 0 and "Traceback" not in errors
+    if number == signal.SIGINT:
+        assert run.returncode == 130 and errors.splitlines()[-1].endswith("stopped by Ctrl-C")
+    for picture in (tmp_path / "data").rglob("[!.]*.png"):
+        assert picture.read_bytes().endswith(b"IEND\xaeB`\x82")
