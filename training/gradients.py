@@ -3,8 +3,8 @@
 Why not DistributedDataParallel: the networks of a phase run one after another, each with a backward pass of its own,
 and the coarse normal network takes in the gradient of the coarse depth network by hand (training.steps). DDP would have
 to wrap every network under another name, would need `no_sync` for all batches of a step but the last, and would leave
-BatchNorm's statistics to the first process, where here they are averaged too. Done by hand it is one page, gives the
-same mean, and was measured as fast.
+BatchNorm's statistics to the first process, where here they are averaged too. Done by hand it is one page, and gives
+the same mean.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -17,6 +16,7 @@ from training.refiner_crops import RefinerCrop, RefinerCrops
 from training.run import Run
 from training.sampler import SampleKey
 from training.signals import prepare_worker
+from utils.device import pick_device
 from utils.distributed import is_main
 from utils.errors import InputError
 
@@ -52,7 +52,7 @@ def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]]) -> Dat
         num_workers=workers,
         worker_init_fn=prepare_worker,
         # Copies to a GPU do not wait where the memory is page-locked.
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pick_device(run.settings.compute.device).type == "cuda",
         prefetch_factor=4 if workers else None,
         batch_sampler=batches,
     )
