@@ -181,7 +181,9 @@ def evaluate(args: argparse.Namespace) -> Results:
     frame = _frame(args, protocol)
     args.out = args.out or args.pred / f"evaluation_{protocol}"
     # Textures are not looked at, so the smallest render's will do.
-    source = open_source(args.gt, args.data_name, 128, 1, 0, None) if args.data_name else None
+    source = None
+    if args.data_name:
+        source = open_source(args.gt, args.data_name, size=128, count=1, seed=0, smpl_model_path=None)
     pairs = find_pairs(args, protocol, source)
     print(f"{protocol}: {args.pred} against {args.data_name or ''} {args.gt}" + (f", frame: {frame}" if frame else ""))
     if pairs.outside:

@@ -70,16 +70,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         _check(args)
-        source = open_source(args.data_path, args.data_name, args.res, args.count, args.seed, args.smpl_model_path)
+        source = open_source(
+            args.data_path,
+            args.data_name,
+            size=args.res,
+            count=args.count,
+            seed=args.seed,
+            smpl_model_path=args.smpl_model_path,
+        )
         names = shard(source.names())
     except InputError as error:
         print(f"render.py: {error}", file=sys.stderr)
         return 2
     threads = max((os.cpu_count() or 1) // (args.jobs * world_size()), 1)
     render = SubjectRenderer(
-        args.data_path, source, args.res, tuple(args.yaws or spread_yaws(args.views)), args.seed,
-        args.ambient_rays, threads, args.keypoints, args.overwrite,
-    )  # fmt: skip
+        root=args.data_path,
+        source=source,
+        size=args.res,
+        yaws=tuple(args.yaws or spread_yaws(args.views)),
+        seed=args.seed,
+        ambient_rays=args.ambient_rays,
+        threads=threads,
+        keypoints=args.keypoints,
+        overwrite=args.overwrite,
+    )
     cv2.setNumThreads(threads)
     report = run_batch(names, render, render.is_done, title=f"render {source.set_name}", jobs=args.jobs)
     report.print_summary("rendered")

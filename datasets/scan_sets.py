@@ -9,7 +9,7 @@ from utils.errors import InputError
 
 
 def open_source(
-    data_path: Path, data_name: str, size: int, count: int, seed: int, smpl_model_path: Path | None
+    data_path: Path, data_name: str, *, size: int, count: int, seed: int, smpl_model_path: Path | None
 ) -> ScanSource:
     """The set that a user names.
 

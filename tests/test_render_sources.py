@@ -19,9 +19,11 @@ from datasets.people.openpose import write_keypoints
 from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
 from datasets.rendering.scan_sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d
 from datasets.rendering.subject_renderer import SubjectRenderer
-from geometry.keypoints import INDEX, WHOLEBODY, Keypoints
+from geometry.keypoints import INDEX, WHOLEBODY
 from tests.full_disk import files_up_to
+from tests.standing_person import keypoints, person
 from utils.errors import InputError
+from utils.files import write_png
 from utils.numeric_pickle import read_numeric_pickle
 
 DATA = Path(__file__).parent / "data"
@@ -135,6 +137,27 @@ def test_2k2k_takes_obj_with_texture(tmp_path: Path):
     np.testing.assert_allclose(scan.appearance.albedo(np.zeros(1, int), np.full((1, 3), 1 / 3)), 128 / 255)
 
 
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["_dif_2k.jpg"], "_dif_2k.jpg"),
+        (["_dif_2k.jpg", "_dif_4k.jpg", "_dif_4k.png"], "_dif_4k.jpg"),
+        (["_dif_2k.jpg", "_DIF.PNG"], "_DIF.PNG"),
+        (["_dif_4k.jpg", "_dif.jpg", "_dif_8k.jpeg", "_norm_16k.jpg"], "_dif_8k.jpeg"),
+    ],
+)
+def test_renderpeople_textures_of_any_size(tmp_path: Path, names: list[str], taken: str):
+    """The free people come with 2k or 4k textures; the largest one is taken."""
+    write_rp(tmp_path, "rp_a")
+    folder = tmp_path / "obj/RP/rp_a_OBJ/tex"
+    (folder / "rp_a_dif_8k.jpg").unlink()
+    for name in names:
+        write_png(folder / "picture.png", np.full((16, 16, 3), 200 if name == taken else 20, np.uint8))
+        (folder / "picture.png").rename(folder / f"rp_a{name}")
+    scan = RenderPeople(tmp_path, 256).load("rp_a")
+    np.testing.assert_allclose(scan.appearance.albedo(np.zeros(1, int), np.full((1, 3), 1 / 3)), 200 / 255)
+
+
 def test_missing_texture_or_fit_is_named(tmp_path: Path):
     write_rp(tmp_path, "rp_a")
     (tmp_path / "obj/RP/rp_a_OBJ/tex/rp_a_dif_8k.jpg").unlink()
@@ -239,7 +262,7 @@ def test_json_joints_beside_the_renders(tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "list/2K2K_all.txt").read_text() == ""
     stamp = (tmp_path / pair.shaded_front).stat().st_mtime_ns
 
-    found = Keypoints.from_scores(np.random.default_rng(0).uniform(5, 120, (31, 2)), np.ones(31), "test")
+    found = keypoints(person() * 128 / 2048)
     write_keypoints(tmp_path / pair.joints_json, found)
     assert run(tmp_path, *arguments) == 0
     xy, present = read_joints(tmp_path / pair.joints)
@@ -265,7 +288,10 @@ def test_scan_without_joints_has_them_detected(tmp_path: Path):
 def test_renderer_travels_to_other_processes(tmp_path: Path):
     """--jobs sends it to fresh processes."""
     write_rp(tmp_path, "rp_good")
-    renderer = SubjectRenderer(tmp_path, RenderPeople(tmp_path, 128), 128, (0.0,), 0, 0, 1, "joints")
+    renderer = SubjectRenderer(
+        tmp_path, RenderPeople(tmp_path, 128), size=128, yaws=(0.0,), seed=0, ambient_rays=0, threads=1,
+        keypoints="joints",
+    )  # fmt: skip
     pickle.loads(pickle.dumps(renderer))("rp_good")
     assert renderer.is_done("rp_good")
 

@@ -16,7 +16,7 @@ from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.hidden import poking
 from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, with_inner_wall
 from datasets.synthetic.person import make_person
-from datasets.synthetic.wardrobe import Part
+from datasets.synthetic.wardrobe import Piece
 from geometry.keypoints import INDEX
 from geometry.mesh import Mesh
 
@@ -182,10 +182,10 @@ def test_no_skin_comes_through_cloth(people, seed):
 
 
 def test_skin_put_before_cloth_is_noticed_and_left_out():
-    cloth = Part("tshirt", np.array([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]), np.array([[0, 1, 2]]), None, None)
+    cloth = Piece("tshirt", np.array([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]), np.array([[0, 1, 2]]), None, None)
     before, under = cloth.points * 0.1 + [0, 0, 0.01], cloth.points * 0.1 - [0, 0, 0.01]
     for points, expected in ((before, True), (under, False)):
-        skin = Part("skin", points, cloth.faces, None, None)
+        skin = Piece("skin", points, cloth.faces, None, None)
         assert poking(skin, np.ones(3, bool), [cloth]).tolist() == [expected]
 
 

@@ -24,7 +24,10 @@ from utils.numeric_pickle import read_numeric_pickle
 class ScanSource(Protocol):
     """A set of scans."""
 
-    set_name: str  # {SET} in folder and file names
+    @property
+    def set_name(self) -> str:
+        """{SET} in folder and file names."""
+        ...
 
     def names(self) -> list[str]:
         """All subjects, in order.

@@ -6,7 +6,7 @@ import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.mesh_editing import edges_of
-from datasets.synthetic.wardrobe import Part
+from datasets.synthetic.wardrobe import Piece
 from geometry.mesh import Mesh
 
 PROFILES = {
@@ -19,7 +19,7 @@ PROFILES = {
 """Cross sections of a collar: (up the neck, away from it) [m for a 1.7 m person], from the seam to the free edge."""
 
 
-def _neck_chain(part: Part, marks: Landmarks) -> tuple[np.ndarray, bool]:
+def _neck_chain(part: Piece, marks: Landmarks) -> tuple[np.ndarray, bool]:
     """Indices of the boundary vertices around the neck in order, and whether they close."""
     edges, _, count = edges_of(part.faces)
     rim = edges[count == 1]
@@ -54,7 +54,7 @@ def _even(values: np.ndarray, closed: bool, rounds: int) -> np.ndarray:
     return values
 
 
-def make_collar(part: Part, style: str, marks: Landmarks, up: np.ndarray) -> Part | None:
+def make_collar(part: Piece, style: str, marks: Landmarks, up: np.ndarray) -> Piece | None:
     """The collar of a draped garment, or None when its neckline is not in one piece.
 
     Args:
@@ -88,4 +88,4 @@ def make_collar(part: Part, style: str, marks: Landmarks, up: np.ndarray) -> Par
     faces = np.concatenate([np.stack([a, b, b + n], 1), np.stack([a, b + n, a + n], 1)])
     if (Mesh(rows[: 2 * n], faces[(faces < 2 * n).all(1)]).vertex_normals() * np.tile(out, (2, 1))).sum() < 0:
         faces = faces[:, ::-1]
-    return Part(part.kind, rows, faces, np.tile(part.rows[chain], (k, 1)), np.full(n * k, 0.05))
+    return Piece(part.kind, rows, faces, np.tile(part.rows[chain], (k, 1)), np.full(n * k, 0.05))

@@ -13,7 +13,7 @@ from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean,
 from datasets.synthetic.noise import noise
 from datasets.synthetic.shoes import ball
 from datasets.synthetic.surfaces import skinned, surface
-from datasets.synthetic.wardrobe import Part
+from datasets.synthetic.wardrobe import Piece
 from geometry.mesh import Mesh
 
 
@@ -154,7 +154,7 @@ def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody,
     thickness = style.volume * ramp * on_top * sides * (1 - 0.45 * parting)
     thickness = (thickness + relief * ramp * _locks(points, head, style, seed)) * unit + 0.0012 * unit
     points = smoothed * ramp[:, None] + points * (1 - ramp[:, None]) + normals * thickness[:, None]
-    return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
+    return Piece("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
 
 
 UNDERLAYER_TURN = 0.16
@@ -186,7 +186,7 @@ def _curtain(style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, un
     posed_layers = [skinned(patch.weights, posed.skinning, layer) for layer in layers]
     hair_rows = np.tile(patch.weights @ rows, (2, 1))
     faces = np.concatenate([patch.faces, patch.faces + len(points)])
-    return Part("hair", np.concatenate(posed_layers), faces, hair_rows, np.ones(len(hair_rows)))
+    return Piece("hair", np.concatenate(posed_layers), faces, hair_rows, np.ones(len(hair_rows)))
 
 
 def _on_head(part_points: np.ndarray, model: BodyModel, rest: RestBody, posed: PosedBody) -> np.ndarray:
@@ -219,7 +219,7 @@ def _knot(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody
         )
     rows = np.zeros((len(points), width))
     rows[:, :3] = points
-    return Part("hair", _on_head(points, model, rest, posed), faces, rows, np.ones(len(points)))
+    return Piece("hair", _on_head(points, model, rest, posed), faces, rows, np.ones(len(points)))
 
 
 def _beard(style: HairStyle, head: _Head, marks: Landmarks, rest: RestBody, posed: PosedBody, unit: float, seed, rows):
@@ -237,7 +237,7 @@ def _beard(style: HairStyle, head: _Head, marks: Landmarks, rest: RestBody, pose
     normals = smooth(Mesh(points, patch.faces).vertex_normals(), mean, 6)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     points = points + normals * ((style.beard * ramp + 0.0012 * grain * ramp + 0.0006) * unit)[:, None]
-    return Part("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
+    return Piece("hair", skinned(patch.weights, posed.skinning, points), patch.faces, patch.weights @ rows, ramp)
 
 
 def beard_field(points: np.ndarray, marks: Landmarks) -> np.ndarray:
@@ -256,7 +256,7 @@ def beard_field(points: np.ndarray, marks: Landmarks) -> np.ndarray:
 
 def make_hair(
     style: HairStyle, model: BodyModel, rest: RestBody, posed: PosedBody, marks: Landmarks, rows: np.ndarray, seed: int
-) -> list[Part]:
+) -> list[Piece]:
     """The hair of a posed person."""
     head, unit = _Head(rest, marks, model), marks.unit
     parts = []

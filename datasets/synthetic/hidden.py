@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.synthetic.wardrobe import Part
+from datasets.synthetic.wardrobe import Piece
 from geometry.ray_scene import RayScene, as_rays
 
 POKE_DEPTH = 0.03
 """[m] Something covered that has cloth this close behind it and none before it has come through."""
 
 
-def face_centres(part: Part) -> np.ndarray:
+def face_centres(part: Piece) -> np.ndarray:
     """(F, 3)."""
     return part.points[part.faces].mean(1)
 
@@ -21,7 +21,7 @@ def _reaches(scene: RayScene, origins: np.ndarray, directions: np.ndarray) -> np
     return scene.blocked(as_rays(origins, directions), POKE_DEPTH)
 
 
-def poking(part: Part, covered: np.ndarray, outer: list[Part]) -> np.ndarray:
+def poking(part: Piece, covered: np.ndarray, outer: list[Piece]) -> np.ndarray:
     """(F,) bool: faces that should be under the outer parts but are before them.
 
     Args:
@@ -39,7 +39,7 @@ def poking(part: Part, covered: np.ndarray, outer: list[Part]) -> np.ndarray:
     return found
 
 
-def without_faces(part: Part, dropped: np.ndarray) -> Part:
+def without_faces(part: Piece, dropped: np.ndarray) -> Piece:
     """The part without some faces, (F,) bool, and without the points that only they used."""
     used, renumbered = np.unique(part.faces[~dropped], return_inverse=True)
-    return Part(part.kind, part.points[used], renumbered.reshape(-1, 3), part.rows[used], part.edge[used])
+    return Piece(part.kind, part.points[used], renumbered.reshape(-1, 3), part.rows[used], part.edge[used])

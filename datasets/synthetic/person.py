@@ -19,7 +19,7 @@ from datasets.synthetic.poses import sample_pose
 from datasets.synthetic.shoes import LOW_SHAFT, ShoeStyle, make_shaft, make_shoe, sample_shoes
 from datasets.synthetic.skin import Complexion, eye_color, hair_color, sample_complexion, skin_color
 from datasets.synthetic.surfaces import skinned, surface
-from datasets.synthetic.wardrobe import Part, drape, with_lining
+from datasets.synthetic.wardrobe import Piece, drape, with_lining
 from geometry.mesh import Mesh
 
 HIDDEN_BELOW = 0.05
@@ -52,7 +52,7 @@ class PersonAppearance:
         piece: (F,) the part of every face, an index into kinds.
     """
 
-    def __init__(self, parts: list[Part], look: Look) -> None:
+    def __init__(self, parts: list[Piece], look: Look) -> None:
         self.kinds = [part.kind for part in parts]
         self.piece = np.repeat(np.arange(len(parts)), [len(part.faces) for part in parts])
         offsets = np.cumsum([0] + [len(part.points) for part in parts])
@@ -115,7 +115,7 @@ def make_person(seed: int) -> Scan:
     return _scan(f"synthetic_{seed:06d}", parts, look, posed)
 
 
-def _scan(name: str, parts: list[Part], look: Look, posed: PosedBody) -> Scan:
+def _scan(name: str, parts: list[Piece], look: Look, posed: PosedBody) -> Scan:
     offsets = np.cumsum([0] + [len(part.points) for part in parts])
     faces = np.concatenate([part.faces + k for part, k in zip(parts, offsets[:-1], strict=True)])
     return Scan(
@@ -161,7 +161,7 @@ def _dress(
     shoes: ShoeStyle | None,
     style: HairStyle,
     seeds: list[int],
-) -> tuple[list[Part], Obstacle]:
+) -> tuple[list[Piece], Obstacle]:
     """Skin, eyes, shoes and clothes without what clothes hide; and the clothes' outer surfaces, without collars."""
     pair = [make_shoe(shoes, side, model, rest, posed, chart, marks) for side in "LR"] if shoes else []
     if shoes and shoes.shaft > LOW_SHAFT:
@@ -169,7 +169,7 @@ def _dress(
         if shaft:
             pair.append(shaft)
     below = [(posed.vertices, model.faces["body"])] + [(part.points, part.faces) for part in pair]
-    draped: list[Part] = []
+    draped: list[Piece] = []
     for garment, seed in zip(outfit, seeds, strict=False):
         part = drape(garment, chart.rows, marks, rest.vertices, posed.skinning, Obstacle(below), seed)
         draped.append(part)
@@ -191,7 +191,7 @@ def _dress(
     return [skin, _eyes(rest, posed, chart), *pair, *clothes], Obstacle([(part.points, part.faces) for part in draped])
 
 
-def _unseen(part: Part, outfit: list[Garment], draped: list[Part], marks: Landmarks) -> np.ndarray:
+def _unseen(part: Piece, outfit: list[Garment], draped: list[Piece], marks: Landmarks) -> np.ndarray:
     """(F,) bool: faces deep under outer garments, or come through them."""
     chart = Chart(part.rows)
     deep, under = np.zeros(len(part.points), bool), np.zeros(len(part.points), bool)
@@ -203,7 +203,7 @@ def _unseen(part: Part, outfit: list[Garment], draped: list[Part], marks: Landma
     return dropped | poking(part, under & ~deep, draped)
 
 
-def _in_shoes(skin: Part, model: BodyModel, rest: RestBody, marks: Landmarks, shoes: ShoeStyle | None) -> np.ndarray:
+def _in_shoes(skin: Piece, model: BodyModel, rest: RestBody, marks: Landmarks, shoes: ShoeStyle | None) -> np.ndarray:
     """(F,) bool: skin inside shoes."""
     if shoes is None:
         return np.zeros(len(skin.faces), bool)
@@ -212,7 +212,7 @@ def _in_shoes(skin: Part, model: BodyModel, rest: RestBody, marks: Landmarks, sh
     return inside[skin.faces].all(1)
 
 
-def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks, outfit, shoes) -> Part:
+def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks, outfit, shoes) -> Piece:
     """The body, a little slimmer under cloth."""
     body = surface("body")
     rows = body.weights @ chart.rows
@@ -221,10 +221,10 @@ def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmark
     normals = Mesh(points, body.faces).vertex_normals()
     step_back = SHRINK * marks.unit * np.clip(cover / (0.02 * marks.unit), 0, 1)
     points = skinned(body.weights, posed.skinning, points - normals * step_back[:, None])
-    return Part("skin", points, body.faces, rows, np.zeros(len(rows)))
+    return Piece("skin", points, body.faces, rows, np.zeros(len(rows)))
 
 
-def _eyes(rest: RestBody, posed: PosedBody, chart: Chart) -> Part:
+def _eyes(rest: RestBody, posed: PosedBody, chart: Chart) -> Piece:
     eyes = surface("eyes")
     points = skinned(eyes.weights, posed.skinning, eyes.weights @ rest.vertices)
-    return Part("eyes", points, eyes.faces, eyes.weights @ chart.rows, np.zeros(len(points)))
+    return Piece("eyes", points, eyes.faces, eyes.weights @ chart.rows, np.zeros(len(points)))

@@ -13,7 +13,7 @@ from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
 from datasets.synthetic.surfaces import skinned, surface
-from datasets.synthetic.wardrobe import Part
+from datasets.synthetic.wardrobe import Piece
 from geometry.mesh import Mesh
 
 LOW_SHAFT = 0.012
@@ -90,7 +90,7 @@ def _inside_hull(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def make_shoe(
     style: ShoeStyle, side: str, model: BodyModel, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks
-) -> Part:
+) -> Piece:
     """One shoe on the posed foot; `edge` is the height above the top of the sole [m]."""
     u = marks.unit
     ankle = rest.heads[model.bones[f"foot.{side}"]]
@@ -113,10 +113,10 @@ def make_shoe(
     moved = (points - ankle) @ posed.rotations[bone].T + posed.heads[bone]
     rows = np.zeros((len(points), chart.rows.shape[1]))
     rows[:, :3] = points
-    return Part(style.kind, moved, faces, rows, points[:, 1] - floor)
+    return Piece(style.kind, moved, faces, rows, points[:, 1] - floor)
 
 
-def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Part | None:
+def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Piece | None:
     """The tubes of a pair of boots, around both shins; None where the shaft is so low that nothing of it is left."""
     base, u = surface("tights"), marks.unit
     rows = base.weights @ chart.rows
@@ -132,6 +132,6 @@ def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart,
     folds = 0.0015 * noise(points / u, (20, 60, 20), 3)
     points = smooth(points, mean, 4)
     points = points + Mesh(points, patch.faces).vertex_normals() * (style.padding + 0.005 + folds)[:, None] * u
-    return Part(
+    return Piece(
         style.kind, skinned(patch.weights, posed.skinning, points), patch.faces, rows, points[:, 1] - marks.floor_y
     )

@@ -29,7 +29,7 @@ WALL_DEPTH = 0.10
 
 
 @dataclass(frozen=True)
-class Part:
+class Piece:
     """One colored piece of the person."""
 
     kind: str
@@ -76,7 +76,7 @@ def drape(
     skinning: np.ndarray,
     obstacle: Obstacle,
     seed: int,
-) -> Part:
+) -> Piece:
     """Cut, tailor, hang, refine.
 
     Args:
@@ -111,7 +111,7 @@ def drape(
     points = smooth(points, shell.mean, 8, near_hem)
     points = smooth(points, shell.mean, 12, 0.5 * _crumpled(points, shell.mean, marks.unit))
     points = settle(points, shell.mean, obstacle, margin, rounds=1)
-    return Part(garment.kind, points, faces, rows, edge)
+    return Piece(garment.kind, points, faces, rows, edge)
 
 
 def _crumpled(points: np.ndarray, mean, unit: float) -> np.ndarray:
@@ -149,7 +149,7 @@ def _tailor(patch: Patch, garment: Garment, chart: Chart, rest_points: np.ndarra
     return points if garment.shape is None else garment.shape(chart, points)
 
 
-def with_lining(part: Part, thickness: float, dropped: np.ndarray) -> Part:
+def with_lining(part: Piece, thickness: float, dropped: np.ndarray) -> Piece:
     """Close the hems and give the openings an inside; leave out the faces that are `dropped`, (F,) bool."""
     walled = (part.edge[part.faces] < WALL_DEPTH).any(1) & ~dropped
     points, faces, owner = with_inner_wall(part.points, part.faces, np.full(len(part.points), thickness), walled)
@@ -157,4 +157,4 @@ def with_lining(part: Part, thickness: float, dropped: np.ndarray) -> Part:
     kept[: len(dropped)] = ~dropped
     used, renumbered = np.unique(faces[kept], return_inverse=True)
     owner = owner[used]
-    return Part(part.kind, points[used], renumbered.reshape(-1, 3), part.rows[owner], part.edge[owner])
+    return Piece(part.kind, points[used], renumbered.reshape(-1, 3), part.rows[owner], part.edge[owner])
