@@ -1,4 +1,4 @@
-"""Alignment before measuring: a shift along the camera's axis, or a similarity."""
+"""Alignment before measuring: a shift along the camera's axis, or a similarity (benchmarks/PROTOCOLS.md, strict)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of means over people, by the bootstrap."""
+"""Confidence intervals of means over people, by the bootstrap (benchmarks/PROTOCOLS.md, Means)."""
 
 from __future__ import annotations
 

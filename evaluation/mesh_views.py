@@ -1,4 +1,4 @@
-"""A mesh seen through parallel rays: what depth alignment, the normal error and the turntable look at."""
+"""A mesh seen through parallel rays, for depth alignment, normal error (benchmarks/PROTOCOLS.md) and turntable."""
 
 from __future__ import annotations
 
