@@ -1,5 +1,7 @@
 """Randomisation: a function of its seed, the paper's by default, and true to the geometry."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from geometry.camera import Camera
 from geometry.coarse_grid import coarse_pixels
 from geometry.depth import distance_from_network
 from geometry.keypoints import INDEX
+from geometry.similarity import left_out
 from tests import balls_people
 from utils.errors import InputError
 
@@ -92,6 +95,21 @@ def test_reframing_by_nothing_changes_nothing(view):
     np.testing.assert_array_equal(same.person, view.person)
     np.testing.assert_allclose(same.depth, view.depth, atol=2e-5)
     np.testing.assert_array_equal(same.rgb, view.rgb)
+
+
+def test_a_cut_person_ends_with_the_picture_and_loses_the_parts_beyond(view):
+    """Below, the person leaves the picture; above, the head is in it; feet and all that begins beyond are left out."""
+    augment = Augmentation(AugmentationConfig(cut=1.0, background_photos=None), Path())
+    ends = []
+    for seed in range(6):
+        cut = augment(view, np.random.default_rng(seed))
+        rows = np.flatnonzero(cut.person.any(1))
+        assert rows[-1] == len(cut.rgb) - 1 and rows[0] >= 0
+        shown = cut.joints[:, 1] < len(cut.rgb)
+        assert shown[[INDEX["nose"], INDEX["left_shoulder"], INDEX["right_shoulder"]]].all()
+        assert {"left_foot", "right_foot"} & set(left_out(shown)) and "head" not in left_out(shown)
+        ends.append(int(shown.sum()))
+    assert len(set(ends)) > 1
 
 
 def test_a_mirror_turns_left_into_right(view):

@@ -17,7 +17,12 @@ from datasets.people.square_canvas import cut_out, dimmed
 from geometry.camera import Camera
 from geometry.coarse_grid import coarse_pixels
 from geometry.depth import decode_network, distance_from_network, network_from_distance
-from geometry.keypoints import MIRRORED
+from geometry.keypoints import INDEX, MIRRORED
+
+WAIST = 0.7
+"""Of the way from the shoulders to the hips."""
+LARGEST_CUT, HEAD_ROOM = 1.8, 0.95
+"""Of people cut at their waist or legs: how much they are enlarged at most, and how high they stand in the picture."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class AugmentationConfig:
     scale: tuple[float, ...] = (1.0, 1.0)  # size of the person, low and high
     shift: float = 0.0  # up to this in x and y [fraction of the canvas]
     joint_noise: float = 0.0  # standard deviation [fraction of the canvas]
+    cut: float = 0.0  # share of the photos that end above the feet, anywhere from the waist to the ankles
     mirror: float = 0.0  # fraction of the photos that are mirrored
 
     def __post_init__(self) -> None:
@@ -108,6 +114,20 @@ def reframed(view: View, scale: float, shift: tuple[float, float], pixels: np.nd
     return View(warp(view.rgb), np.stack(depth).astype(np.float32), joints)
 
 
+def ending_above_the_feet(view: View, rng: np.random.Generator) -> tuple[float, tuple[float, float]]:
+    """Scale and shift [px] for `reframed` that put the picture's end between waist and ankles; the person grows."""
+    size = len(view.rgb)
+    shoulders, hips, ankles = (
+        view.joints[[INDEX[f"left_{name}"], INDEX[f"right_{name}"]], 1].mean() for name in ("shoulder", "hip", "ankle")
+    )
+    waist = shoulders + WAIST * (hips - shoulders)
+    end, top = rng.uniform(waist, max(ankles, waist)), np.flatnonzero(view.person.any(1))[0]
+    largest = min(LARGEST_CUT, HEAD_ROOM * size / max(end - top, 1))
+    scale = float(rng.uniform(min(1.0, largest), largest))
+    middle = (size - 1) / 2
+    return scale, (float(rng.uniform(-0.1, 0.1) * size), float(size - 1 - middle - scale * (end - middle)))
+
+
 def mirrored(view: View) -> View:
     """The person as a mirror shows it: left becomes right, in the picture, in the depth and in the joints' names."""
     joints = view.joints[list(MIRRORED)] * (-1, 1) + (len(view.rgb), 0)
@@ -152,9 +172,12 @@ class Augmentation:
         config, size = self.config, len(view.rgb)
         if config.mirror and rng.random() < config.mirror:
             view = mirrored(view)
-        if config.shift or set(config.scale) != {1.0}:
+        pixels = coarse_pixels(size) if self.thin else None
+        if config.cut and rng.random() < config.cut:
+            view = reframed(view, *ending_above_the_feet(view, rng), pixels)
+        elif config.shift or set(config.scale) != {1.0}:
             shift = rng.uniform(-config.shift, config.shift, 2) * size
-            view = reframed(view, rng.uniform(*config.scale), tuple(shift), coarse_pixels(size) if self.thin else None)
+            view = reframed(view, rng.uniform(*config.scale), tuple(shift), pixels)
         elif self.thin:
             view = thinned(view)
         joints = view.joints + rng.normal(0, 1, view.joints.shape) * config.joint_noise * size

@@ -125,8 +125,10 @@ class TrainingPairs(Dataset):
         return self._sample(view, pair)
 
     def _sample(self, view: View, pair: Pair) -> Sample:
+        # As at test: parts that begin beyond the picture are left out.
+        seen = ((view.joints >= 0) & (view.joints <= self.canvas - 1)).all(1)
         try:
-            poses = pose_parts(canvas_coordinates(view.joints, self.canvas))
+            poses = pose_parts(canvas_coordinates(view.joints, self.canvas), seen)
         except ValueError as error:
             raise InputError(f"{self.root / pair.joints}: {error}") from error
         return Sample(
