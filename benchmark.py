@@ -34,6 +34,8 @@ STAGES = {
     "mask": ("people", "mask", ()),
     "agreement-768": ("surfaces", "agreement", (768,)),
     "agreement-2048": ("surfaces", "agreement", (2048,)),
+    "photos": ("photo_runs", "photos", (True,)),
+    "photos-one-by-one": ("photo_runs", "photos", (False,)),
     "clouds-and-files": ("surfaces", "clouds_and_files", ()),
     "map-mesh-768": ("looks", "mesh", (768,)),
     "map-mesh-2048": ("looks", "mesh", (2048,)),

@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from tqdm import tqdm
-
-from datasets.people.openpose import write_keypoints
 from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
-from inference import SHIPPED_CHECKPOINT, MeshOptions, PhotoDigitizer
+from inference import SHIPPED_CHECKPOINT, Frame, MeshOptions, PhotoDigitizer
+from inference.photo_run import PhotoRun
 from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
 from utils.device import PRECISIONS
 from utils.distributed import rank, shard
 from utils.errors import InputError, ends_in_one_line
+from utils.records import Records, fingerprint, write_run
 from utils.result_folder import ResultFolder
 
 
@@ -62,7 +61,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="where the mask comes from; auto: NAME_mask.png beside the photo, else its alpha, else mediapipe",
     )
     people.add_argument(
-        "--person", type=int, metavar="N", help="which of several people, counted from the left, from 1"
+        "--person",
+        type=person_choice,
+        metavar="N",
+        help="which of several people, counted from the left, from 1; all: everybody, as NAME_1, NAME_2 ...",
+    )
+    people.add_argument(
+        "--frame",
+        default="auto",
+        choices=get_args(Frame),
+        help="auto: a person who is small in the photo is enlarged; photo: the whole photo, as the official code does",
     )
     people.add_argument("--threads", type=int, default=0, help="of the detectors; 0 lets onnxruntime choose")
     people.add_argument(
@@ -93,36 +101,53 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def person_choice(text: str) -> int | str:
+    """The type of --person."""
+    return text if text == "all" else int(text)
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, object]:
+    """What the results depend on beside photos, masks and joints.
+
+    Raises:
+        InputError: there is no such checkpoint.
+    """
+    options = ["precision", "agreement", "keypoints", "mask", "person", "frame"]
+    options += ["mesh_step", "open_jumps", "height", "turntable"]
+    options += ["save_keypoints"] * args.save_keypoints  # more files, none different
+    return {
+        "checkpoint": Path(args.load_ckpt).name,
+        "checkpoint_sha256": fingerprint(args.load_ckpt),
+        **{f"--{name}": getattr(args, name) for name in options},
+    }
+
+
 @ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when every photo was done."""
     args = parse_args(argv)
     try:
         listed = find_photos(args.photos, args.recursive, args.every)
-        options = SourceOptions(person=args.person, providers=tuple(args.providers), threads=args.threads)
+        chosen = None if args.person == "all" else args.person
+        options = SourceOptions(chosen, providers=tuple(args.providers), threads=args.threads)
         sources = person_sources(args.keypoints, args.mask, options)
-        digitizer = PhotoDigitizer.load(args.load_ckpt, args.device, args.precision, args.agreement, sources)
+        digitizer = PhotoDigitizer.load(
+            args.load_ckpt, args.device, args.precision, args.agreement, sources, args.frame
+        )
+        settings = settings_of(args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if (note := listed.note()) and rank() == 0:
         print(note)
     folder = ResultFolder.of(args.save_path, args.save_name, args.photos)
-
+    if rank() == 0:
+        write_run(folder.root, "test_model.py", settings | {"device": str(digitizer.device)})
+    records = Records(folder.root, "photos", settings)
     meshes = MeshOptions(args.mesh_step, args.open_jumps, args.height, args.turntable)
-
-    def work(name: str) -> None:
-        subject = digitizer.find(listed.photos[name].read(), name=name)
-        for warning in subject.person.warnings:
-            tqdm.write(f"{subject.photo.path.name}: {warning}")
-        if args.save_keypoints:
-            write_keypoints(folder.keypoints(name), subject.person.keypoints)
-        digitizer.digitize(subject).write(folder, meshes)
-
-    def is_done(name: str) -> bool:
-        return folder.sheet(name).exists() and not args.overwrite
-
-    report = run_batch(shard(list(listed.photos)), work, is_done, "digitize")
+    run = PhotoRun(digitizer, listed.photos, folder, records, meshes, args.person == "all", args.save_keypoints)
+    is_done = (lambda name: False) if args.overwrite else run.is_done
+    report = run_batch(shard(list(listed.photos)), run.stages, is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
     return report.exit_code
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
 from utils.errors import InputError, ends_in_one_line
+from utils.records import Records, stamps
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
 FORMATS = ("obj", "ply", "glb")
@@ -69,17 +70,18 @@ def find_clouds(folder: Path) -> list[str]:
 
 
 def mesh_cloud(
-    name: str, run: ResultFolder, depth: int, suffix: str, threads: int, height: float | None = None
+    name: str, run: ResultFolder, records: Records, depth: int, threads: int, height: float | None = None
 ) -> None:
-    """Read one cloud of a run, write its mesh."""
+    """Read one cloud of a run, write its mesh; the kind of its records is the format."""
     # Open3D takes a second to import: the process that only hands out work does without.
     from geometry.surface import points_inwards, reconstruct_surface
     from utils.mesh_files import write_mesh
     from utils.ply import read_cloud
     from utils.texture_files import read_body, textured_like_maps
 
-    path = run.cloud(name, closed=True)
-    cloud = read_cloud(path)
+    records.forget(name)
+    path, mesh_path = run.cloud(name, closed=True), run.mesh(name, records.kind)
+    inputs, cloud = stamps([path]), read_cloud(path)
     if points_inwards(cloud):
         tqdm.write(f"note: {path}: its normals point inwards and are turned", file=sys.stderr)
         cloud = replace(cloud, normals=-cloud.normals)
@@ -88,12 +90,13 @@ def mesh_cloud(
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     # Runs of other programs have clouds without textures: their meshes keep the cloud's colors.
-    textured = textured_like_maps(mesh, run, name) if suffix == "glb" and run.texture(name).exists() else None
+    textured = textured_like_maps(mesh, run, name) if records.kind == "glb" and run.texture(name).exists() else None
     if height is not None:
         standing = read_body(run, name).standing
         mesh = mesh.moved(standing.in_metres(mesh.vertices, height))
         textured = textured and textured.moved(standing.in_metres(textured.mesh.vertices, height))
-    write_mesh(run.mesh(name, suffix), textured or mesh)
+    write_mesh(mesh_path, textured or mesh)
+    records.write(name, inputs, [mesh_path])
 
 
 @ends_in_one_line
@@ -105,17 +108,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    records = Records(run.root, args.format, {"--depth": args.depth, "--height": args.height})
+    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+
+    def is_done(name: str) -> bool:
+        why = records.why_again(name, [run.cloud(name, closed=True)])
+        if why:
+            print(f"{name}: done again: {why}")
+        return why is None
+
     report = run_batch(
         names,
-        partial(
-            mesh_cloud,
-            run=run,
-            depth=args.depth,
-            suffix=args.format,
-            height=args.height,
-            threads=max(1, (os.cpu_count() or 1) // args.jobs),
-        ),
-        is_done=lambda name: not args.overwrite and run.mesh(name, args.format).exists(),
+        partial(mesh_cloud, run=run, records=records, depth=args.depth, threads=threads, height=args.height),
+        is_done=(lambda name: False) if args.overwrite else is_done,
         title="mesh",
         jobs=args.jobs,
         # Open3D's solver has been seen to crash, once in some hundred clouds; the same cloud passed the next time.

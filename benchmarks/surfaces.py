@@ -13,6 +13,7 @@ from benchmarks.render_stages import depth_and_color
 from benchmarks.scans import body_of
 from datasets.people.person import Photo, find_person
 from datasets.people.person_sources import person_sources
+from datasets.people.square_canvas import SquareCanvas
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
 from geometry.normals import normals_from_depth
 from geometry.parts import KINDS, indices_of
@@ -52,7 +53,9 @@ def clouds_and_files() -> Callable[[], None]:
     folder = tempfile.TemporaryDirectory()
 
     def work() -> None:
-        subject = Subject.place(Photo.read(sample.PHOTO), person, sample.CANVAS)
+        photo = Photo.read(sample.PHOTO)
+        width, height = photo.size
+        subject = Subject.place(photo, person, SquareCanvas(height, width, sample.CANVAS))
         DigitizedPerson(subject, result, Conventions()).write(folder.name)
 
     return work

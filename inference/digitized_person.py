@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -191,6 +191,11 @@ class DigitizedPerson:
         except ValueError as error:
             raise InputError(f"{self.name}: {error}") from error
 
+    @property
+    def cloud_in_photo(self) -> PointCloud:
+        """`cloud` in the camera of the whole photo: several people of one photo stand beside each other."""
+        return replace(self.cloud, points=self.subject.canvas.in_whole_photo(self.cloud.points))
+
     @cached_property
     def pictures(self) -> dict[str, np.ndarray]:
         """Every map as a picture by its place in a result folder, without suffix (METHOD.md 9.4)."""
@@ -212,31 +217,40 @@ class DigitizedPerson:
         )
         return contact_sheet(data, self.name)
 
-    def write(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> None:
+    def write(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> list[Path]:
         """Write everything (METHOD.md 9.4) into a result folder, the contact sheet last; nothing when there is no body.
+
+        Returns:
+            The files that were written.
 
         Raises:
             InputError: the model found no body.
         """
-        sheet = self.sheet
-        self.write_maps(folder)
-        self.write_clouds(folder)
-        self.write_map_mesh(folder, options)
-        write_png(ResultFolder.at(folder).sheet(self.name), sheet)
+        folder, sheet = ResultFolder.at(folder), self.sheet
+        files = [*self.write_maps(folder), *self.write_clouds(folder), *self.write_map_mesh(folder, options)]
+        write_png(folder.sheet(self.name), sheet)
+        return [*files, folder.sheet(self.name)]
 
-    def write_maps(self, folder: ResultFolder | Path | str) -> None:
+    def write_maps(self, folder: ResultFolder | Path | str) -> list[Path]:
         """Write every map: depth/, cons/, normal/, normal_parts/, images/ of a result folder."""
         folder = ResultFolder.at(folder)
-        for place, picture in self.pictures.items():
-            write_png(folder.image(place), picture)
+        files = {folder.image(place): picture for place, picture in self.pictures.items()}
+        for path, picture in files.items():
+            write_png(path, picture)
+        return list(files)
 
-    def write_clouds(self, folder: ResultFolder | Path | str) -> None:
+    def write_clouds(self, folder: ResultFolder | Path | str) -> list[Path]:
         """Write both clouds: output_plys/ and output_plys_c/ of a result folder."""
         folder = ResultFolder.at(folder)
-        write_cloud(folder.cloud(self.name, closed=False), self.cloud)
-        write_cloud(folder.cloud(self.name, closed=True), self.closed_cloud)
+        files = {
+            folder.cloud(self.name, closed=False): self.cloud,
+            folder.cloud(self.name, closed=True): self.closed_cloud,
+        }
+        for path, cloud in files.items():
+            write_cloud(path, cloud)
+        return list(files)
 
-    def write_map_mesh(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> None:
+    def write_map_mesh(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> list[Path]:
         """Write the textured mesh, its texture and, if wanted, the turntable: meshes/, textures/, turntables/.
 
         Raises:
@@ -248,9 +262,12 @@ class DigitizedPerson:
         write_texture(folder, self.name, self.texture, body)
         if options.height is not None:
             mesh = mesh.moved(body.standing.in_metres(mesh.mesh.vertices, options.height))
-        write_mesh(folder.map_mesh(self.name), mesh)
+        files = [folder.texture(self.name), folder.body(self.name), folder.map_mesh(self.name)]
+        write_mesh(files[-1], mesh)
         if options.turntable:
-            write_bytes(folder.turntable(self.name), turntable(mesh))
+            files.append(folder.turntable(self.name))
+            write_bytes(files[-1], turntable(mesh))
+        return files
 
     def write_surface(self, path: Path | str, octree_depth: int = 10) -> None:
         """Write the Poisson surface; the suffix (.obj, .ply or .glb) chooses the format."""

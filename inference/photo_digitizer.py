@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,9 +10,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from datasets.people.person import Photo, find_person
+from datasets.people.person import MaskError, NoPersonError, NoSuchPersonError, PersonCutOffError, Photo
 from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, person_sources
-from datasets.people.square_canvas import prepared_photo, to_network
+from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_network
+from datasets.people.upright import find_upright
 from geometry.keypoints import Keypoints
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
@@ -23,6 +25,23 @@ from utils.device import PRECISIONS, pick_device, set_precision
 
 SHIPPED_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
 """The model that comes with this project."""
+
+
+PhotoLike = Photo | Path | str | np.ndarray
+Frame = Literal["auto", "photo"]
+"""What the canvas shows: a square around a person who is small in the photo, or always the whole photo, as the
+official code does."""
+
+
+def as_photo(photo: PhotoLike, name: str) -> Photo:
+    """A photo by its file or its pixels.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if isinstance(photo, np.ndarray):
+        return Photo.of_pixels(photo, name or "photo")
+    return photo if isinstance(photo, Photo) else Photo.read(photo)
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,7 @@ class PhotoDigitizer:
     device: torch.device
     conventions: Conventions  # the model's, or with the agreement that the user wants
     sources: PersonSources
+    frame: Frame = "auto"
 
     @classmethod
     def load(
@@ -46,6 +66,7 @@ class PhotoDigitizer:
         precision: str = "fp32",
         agreement: Agreement | Literal["auto"] = "auto",
         sources: PersonSources | None = None,
+        frame: Frame = "auto",
     ) -> PhotoDigitizer:
         """Load a checkpoint for inference; detectors are loaded when the first photo needs them.
 
@@ -56,6 +77,7 @@ class PhotoDigitizer:
             agreement: which depth is made to agree with the fused normals; "auto": what the checkpoint says.
             sources: of joints and masks; when None, files beside the photo and else the bundled detector
                 (datasets.people.person_sources makes others).
+            frame: "auto", or "photo": see Frame.
 
         Raises:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
@@ -64,46 +86,80 @@ class PhotoDigitizer:
         set_precision(precision)
         model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)
         conventions = model.conventions if agreement == "auto" else replace(model.conventions, agreement=agreement)
-        return cls(model, chosen, conventions, sources or person_sources())
+        return cls(model, chosen, conventions, sources or person_sources(), frame)
 
     def __call__(
         self,
-        photo: Photo | Path | str | np.ndarray,
+        photo: PhotoLike,
         keypoints: Keypoints | None = None,
         mask: np.ndarray | None = None,
-        name: str | None = None,
+        name: str = "",
     ) -> DigitizedPerson:
         """Digitize the person in a photo; arguments and errors as in `find`."""
         return self.digitize(self.find(photo, keypoints, mask, name))
 
     def find(
         self,
-        photo: Photo | Path | str | np.ndarray,
+        photo: PhotoLike,
         keypoints: Keypoints | None = None,
         mask: np.ndarray | None = None,
-        name: str | None = None,
+        name: str = "",
     ) -> Subject:
         """Find the person in a photo and place it on the model's canvas.
+
+        A photo on its side is turned upright, which is among the warnings; with `frame` "auto" a person who is small in
+        the photo is cut out of it as large as in training.
 
         Args:
             photo: a file; or its pixels as (H, W, 3) RGB or (H, W, 4) RGBA uint8, whose alpha is the mask.
             keypoints: joints in the photo's pixels to use instead of those that the sources would find.
             mask: (H, W) bool, True on the person, to use instead of the source's.
-            name: of the result's files; the photo's own when None ("photo" for pixels).
+            name: of the result's files; the photo's own when empty ("photo" for pixels).
 
         Raises:
             InputError: the photo cannot be read, or there is no usable person in it.
         """
-        if isinstance(photo, np.ndarray):
-            photo = Photo.of_pixels(photo, name or "photo")
-        elif not isinstance(photo, Photo):
-            photo = Photo.read(photo)
         sources = self.sources
         if keypoints is not None:
             sources = replace(sources, keypoints=KnownKeypoints(keypoints))
         if mask is not None:
             sources = replace(sources, mask=KnownMask(mask))
-        return Subject.place(photo, find_person(photo, sources.keypoints, sources.mask), self.model.canvas, name)
+        return self._find(as_photo(photo, name), sources, name)
+
+    def find_everybody(self, photo: PhotoLike, name: str = "") -> tuple[list[Subject], list[str]]:
+        """Everybody in a photo from left to right, named {name}_1, {name}_2 ...; and who was left out and why.
+
+        Raises:
+            InputError: the photo cannot be read, or there is no usable person in it.
+        """
+        photo = as_photo(photo, name)
+        subjects: list[Subject] = []
+        left_out: list[str] = []
+        try:
+            for number in itertools.count(1) if self.sources.choosers else (1,):
+                self.sources.choose(number)
+                try:
+                    subjects.append(self._find(photo, self.sources, f"{name or photo.path.stem}_{number}"))
+                except NoSuchPersonError:
+                    if number == 1:
+                        raise
+                    break
+                except (NoPersonError, PersonCutOffError, MaskError) as error:
+                    left_out.append(f"person {number} is left out: {error}")
+        finally:
+            self.sources.choose(None)
+        if not subjects:
+            raise NoPersonError("; ".join(left_out))
+        return subjects, left_out
+
+    def _find(self, photo: Photo, sources: PersonSources, name: str) -> Subject:
+        upright, person, turns = find_upright(photo, sources)
+        size, (width, height) = self.model.canvas, upright.size
+        if self.frame == "auto":
+            canvas = SquareCanvas.around(person.mask, person.keypoints.xy, size)
+        else:
+            canvas = SquareCanvas(height, width, size)
+        return Subject.place(upright, person, canvas, turns, name)
 
     @torch.inference_mode()
     def digitize(self, subject: Subject) -> DigitizedPerson:

@@ -1,12 +1,16 @@
 """Batches: what is done is skipped, what fails is named, the rest goes on; ranks share the work."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from utils.batch import run_batch
+from utils.batch import AHEAD, LeftOut, Stages, run_batch
 from utils.distributed import shard
 from utils.errors import InputError
 
@@ -66,3 +70,79 @@ def test_ranks_share_all_items_once(monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "3")
         seen += shard(items)
     assert sorted(seen) == items
+
+
+def test_stages_keep_order_and_errors_and_run_beside_each_other():
+    """Each stage may fail for an item of its own; no more than a few items are read ahead."""
+    read, lead = [], []
+
+    def reading(name: str) -> str:
+        read.append(name)
+        work(name if name == "bad" else "fine")
+        return name
+
+    def computing(name: str) -> str:
+        lead.append(len(read) - len(lead))
+        if name == "empty":
+            raise LeftOut("nobody")
+        return name
+
+    def writing(name: str) -> None:
+        if name == "bug":
+            work(name)
+
+    names = ["a", "bad", "empty", "b", "bug", *"cdefgh"]
+    report = run_batch(names, Stages(reading, computing, writing), lambda name: False, "test")
+    assert report.done == ["a", "b", *"cdefgh"] and read == names
+    assert report.failures["bad"] == "bad.png: is empty" and report.failures["bug"].startswith("KeyError")
+    assert report.left_out == {"empty": "nobody"}
+    assert max(lead) <= AHEAD + 3
+
+
+def test_ctrl_c_finishes_what_is_written_and_begins_nothing_more():
+    written = []
+
+    def stop(name: str) -> str:
+        if name == "b":
+            raise KeyboardInterrupt
+        return name
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(list("abcdefgh"), Stages(str, stop, written.append), lambda name: False, "test")
+    assert written == ["a"]
+
+
+ORPHANS = """
+import sys, time
+from pathlib import Path
+from utils.batch import run_batch
+
+def work(name):
+    import os
+    Path(sys.argv[1], f"{name}.{os.getpid()}").touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    run_batch(["a", "b", "c"], work, lambda name: False, "test", jobs=2)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_processes_end_with_their_parent(tmp_path, how):
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment, stderr=subprocess.DEVNULL)
+    workers = wait_for(lambda: [int(path.suffix[1:]) for path in tmp_path.glob("[abc].*")][1:] and
+                       [int(path.suffix[1:]) for path in tmp_path.glob("[abc].*")])  # fmt: skip
+    parent.send_signal(how)
+    parent.wait(10)
+    assert wait_for(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
+
+
+def wait_for(condition, seconds=40):
+    """The condition's value as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return value

@@ -117,9 +117,12 @@ def test_from_photo_to_depth_as_the_official_code_does(tmp_path):
     with torch.inference_mode():
         depth = plain.eval()(values, Poses.stack([person.subject.poses])).depth.depth
     body = (depth.front > 0) & (depth.front <= depth.back)
+    seen = person.result.window.slices
     for side in ("front", "back"):
-        file = read_depth_png(tmp_path / "depth" / f"{person.name}_{side}.png")
-        expected = torch.where(body, getattr(depth, side) * (512 / 4 * 32), 0)[0, 0].numpy()
-        assert ((file > 0) == (expected > 0)).all() and (file > 0).any()
-        # 2 / 16384 of the paper's files, at this size.
-        assert np.abs(file - expected).max() <= 1 + 2 * 512 / 2048
+        file = read_depth_png(tmp_path / "depth" / f"{person.name}_{side}.png")[seen].astype(float)
+        expected = torch.where(body, getattr(depth, side) * (512 / 4 * 32), 0)[0, 0].numpy()[seen]
+        # Where front and back are as good as equal, rounding decides who is there.
+        assert ((file > 0) != (expected > 0)).mean() < 1e-3 and (file > 0).mean() > 0.1
+        both = (file > 0) & (expected > 0)
+        # 2 / 16384 of the paper's files, at this size, and what is lost when they are cut to whole numbers.
+        assert np.abs(file - expected)[both].max() <= 2 * 512 / 2048 + 1

@@ -1,5 +1,7 @@
 """test_model.py and test_poisson.py as a user runs them: a folder with good and bad photos, twice, and by two ranks."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -9,8 +11,14 @@ import pytest
 
 import test_model
 import test_poisson
-from tests.conftest import TINY
-from utils.files import read_depth_png, write_png
+from datasets.people.openpose import openpose_json, read_people
+from geometry.keypoints import Keypoints
+from inference import PhotoDigitizer
+from models.build import load_digitizer
+from tests.conftest import TINY, standing_figure
+from utils.checkpoint import write_checkpoint
+from utils.config import to_dict
+from utils.files import read_depth_png, read_photo, write_png
 
 
 def arguments(photos, checkpoint, tmp_path, *more):
@@ -28,7 +36,8 @@ def expected_files(name):
                  for part in ("face", "upper", "arm", "leg", "shoe", "down", "down_depth")]  # fmt: skip
     return {*pictures, f"normal_parts/{name}_mask.png", f"normal_parts/{name}_down_mask.png", f"images/{name}.png",
             f"output_plys/{name}.ply", f"output_plys_c/{name}.ply", f"sheets/{name}.png",
-            f"meshes/{name}.glb", f"textures/{name}.jpg", f"textures/{name}.json"}  # fmt: skip
+            f"meshes/{name}.glb", f"textures/{name}.jpg", f"textures/{name}.json",
+            f"records/photos/{name}.json", "run.json"}  # fmt: skip
 
 
 def test_photos_become_maps_clouds_and_meshes(photos, checkpoint, tmp_path, capsys):
@@ -122,3 +131,113 @@ def test_help_says_what_every_option_is_and_its_default(script, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "results of test_model.py" in printed or "--keypoints" in printed
     assert "(default: results)" in printed and "(default: False)" not in printed and "(default: None)" not in printed
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A photo of two people side by side, twice as wide as high, with one mask and one file of joints for both."""
+    photo, mask, joints = standing_figure()
+    folder = tmp_path / "pairs"
+    write_png(folder / "pair.png", np.hstack([photo, photo]))
+    write_png(folder / "pair_mask.png", np.hstack([mask, mask]) * np.uint8(255))
+    people = []
+    for shift in (0, photo.shape[1]):
+        keypoints = Keypoints.from_scores(joints + (shift, 0), np.full(31, 0.9), "test")
+        people += json.loads(openpose_json(keypoints))["people"]
+    (folder / "pair_keypoints.json").write_text(json.dumps({"people": people}))
+    return folder
+
+
+def test_everybody_in_a_photo_gets_a_number_from_the_left(pair, checkpoint, tmp_path, capsys):
+    assert test_model.main(arguments(pair, checkpoint, tmp_path, "--person", "all", "--save_keypoints")) == 0
+    root = tmp_path / "results" / "run"
+    assert {f"sheets/pair_{number}.png" for number in (1, 2)} <= written(root)
+    first, second = (read_people(root / "keypoints" / f"pair_{number}_keypoints.json")[0] for number in (1, 2))
+    assert (second.xy[:, 0] - first.xy[:, 0]).min() > 300
+
+
+def test_a_small_person_is_framed_unless_the_whole_photo_is_asked_for(pair, checkpoint, tmp_path):
+    _, mask, _ = standing_figure()
+    write_png(pair / "pair_mask.png", np.hstack([np.zeros_like(mask), mask]) * np.uint8(255))
+    heights = {}
+    for frame in ("auto", "photo"):
+        code = test_model.main(arguments(pair, checkpoint, tmp_path, "--frame", frame, "--person", "2", "--overwrite"))
+        assert code == 0
+        alpha = read_photo(tmp_path / "results" / "run" / "images" / "pair.png")[1]
+        heights[frame] = np.ptp(np.flatnonzero(alpha.any(axis=1)))
+    assert heights["auto"] > heights["photo"]
+
+
+def test_frames_without_a_person_are_counted_and_no_failure(photos, checkpoint, tmp_path, capsys):
+    (tmp_path / "clips").mkdir()
+    photo, mask, _ = standing_figure()
+    writer = cv2.VideoWriter(str(tmp_path / "clips" / "walk.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, photo.shape[:2])
+    for frame in (photo, np.zeros_like(photo)):
+        writer.write(frame)
+    writer.release()
+    (tmp_path / "clips" / "walk_000000_keypoints.json").write_bytes((photos / "anna_keypoints.json").read_bytes())
+    write_png(tmp_path / "clips" / "walk_000000_mask.png", mask * np.uint8(255))
+    assert test_model.main(arguments(tmp_path / "clips", checkpoint, tmp_path)) == 0
+    printed = capsys.readouterr()
+    assert (
+        "1 digitized" in printed.out
+        and "1 left out" in printed.out
+        and "walk_000001" in printed.out
+        and not printed.err.count("FAILED")
+    )
+
+
+def test_another_option_checkpoint_or_photo_means_doing_it_again(photos, checkpoint, tmp_path, capsys):
+    """And says why; nothing that is damaged, or half there, counts as done."""
+    (photos / "ben.png").unlink()
+    root = tmp_path / "results" / "run"
+
+    def run(*more: str) -> str:
+        capsys.readouterr()
+        assert test_model.main(arguments(photos, checkpoint, tmp_path, *more)) == 0
+        return capsys.readouterr().out
+
+    assert "1 digitized" in run()
+    assert "0 digitized" in (again := run()) and "done again" not in again
+    assert "--frame was auto, is now photo" in (again := run("--frame", "photo")) and "1 digitized" in again
+    keypoints = photos / "anna_keypoints.json"
+    keypoints.write_bytes(keypoints.read_bytes().replace(b"}", b" }", 1))
+    assert "1 digitized" in run("--frame", "photo"), "joints were corrected by hand"
+    (root / "depth" / "anna_front.png").write_bytes(b"")
+    assert "anna_front.png is missing or was changed" in run("--frame", "photo")
+    write_checkpoint(checkpoint, to_dict(TINY), load_digitizer(checkpoint).state_dict(), epoch=1)
+    assert "checkpoint_sha256 was" in run("--frame", "photo")
+    assert json.loads((root / "run.json").read_text())["--frame"] == "photo"
+
+
+def test_a_mesh_is_made_again_from_a_newer_cloud_or_at_another_depth(photos, checkpoint, tmp_path, capsys):
+    (photos / "ben.png").unlink()
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 0
+    folder = tmp_path / "results" / "run"
+
+    def run(depth: int) -> str:
+        capsys.readouterr()
+        assert test_poisson.main([str(folder), "--depth", str(depth)]) == 0
+        return capsys.readouterr().out
+
+    assert "1 meshes" in run(5) and "0 meshes" in run(5)
+    assert "--depth was 5, is now 4" in run(4)
+    cloud = folder / "output_plys_c" / "anna.ply"
+    os.utime(cloud, ns=(0, cloud.stat().st_mtime_ns + 1))
+    assert "changed since" in (again := run(4)) and "1 meshes" in again
+
+
+def test_a_killed_overwrite_is_not_done(photos, checkpoint, tmp_path, capsys, monkeypatch):
+    """The mark of "done" goes before the first new file comes."""
+    (photos / "ben.png").unlink()
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 0
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PhotoDigitizer, "digitize", killed)
+        assert test_model.main(arguments(photos, checkpoint, tmp_path, "--overwrite")) == 130
+    capsys.readouterr()
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 0
+    assert "1 digitized" in capsys.readouterr().out

@@ -25,10 +25,11 @@ from datasets.people.person import (
     Photo,
     find_person,
 )
-from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
+from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, PersonSources, SourceOptions, person_sources
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
 from datasets.people.rtmw import RtmwKeypoints, weights_folder
 from datasets.people.square_canvas import canvas_coordinates
+from datasets.people.upright import find_upright, quarter_turns
 from geometry.keypoints import INDEX, JOINTS, WHOLEBODY, Keypoints
 from geometry.parts import PARTS
 from geometry.similarity import left_out, pose_parts
@@ -101,23 +102,28 @@ def test_a_mask_that_ends_at_the_waist_leaves_the_legs_out(tmp_path):
     assert not left_out(find_person(blank(tmp_path), hidden, hidden).seen)
 
 
-@pytest.mark.parametrize(("degrees", "said"), [(0, False), (40, False), (50, True), (90, True), (180, True)])
-def test_a_photo_on_its_side_is_said(tmp_path, degrees, said):
+@pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (40, 0), (50, 1), (90, 1), (180, 2), (270, 3), (-50, 3)])
+def test_a_photo_on_its_side_is_turned_upright_and_said(tmp_path, degrees, turns):
+    """Turned clockwise by `degrees`, it comes back by quarter turns, with joints and mask."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    joints = keypoints((person() - 1024) @ turn.T + 1024)
-    everywhere = np.zeros((2048, 2048), bool)
-    everywhere[1:-1, 1:-1] = True
-    given = Given(joints, everywhere)
-    leaning = [warning for warning in find_person(blank(tmp_path), given, given).warnings if "leans" in warning]
-    assert leaning == ([f"the person leans {degrees} deg from upright: turn the photo upright"] if said else [])
+    joints = keypoints((person() - 1023.5) @ turn.T + 1023.5)
+    everywhere = np.pad(np.ones((2046, 2046), bool), 1)
+    given = Given(joints, everywhere if degrees % 90 else np.rot90(body_mask(), -turns))
+    photo, found, turned = find_upright(blank(tmp_path), PersonSources(given, given))
+    assert turned == turns and ("the photo was turned" in found.warnings[0]) == (turns > 0)
+    if degrees % 90 == 0:
+        np.testing.assert_allclose(found.keypoints.xy, person(), atol=1e-9)
+        np.testing.assert_array_equal(found.mask, body_mask())
+    assert photo.rgb.shape == (2048, 2048, 3)
+    assert quarter_turns(found.keypoints) == 0
 
 
 def test_a_small_person_is_said(tmp_path):
     small = Given(keypoints(person() * 0.25 + 600), np.zeros((2048, 2048), bool))
     small.pixels[660:1070, 780:940] = True
     warnings = find_person(blank(tmp_path), small, small).warnings
-    assert "the person spans only 18 % of the photo: crop it for more detail" in warnings
+    assert "the person spans only 18 % of the photo: expect little detail" in warnings
 
 
 def test_who_is_taken():

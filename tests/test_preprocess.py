@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from datasets.people.square_canvas import SquareCanvas, dimmed, prepared_photo, to_network
+from datasets.people.square_canvas import TRAINING_SHARE, SquareCanvas, dimmed, prepared_photo, to_network
+from geometry.camera import Camera
 from tests.conftest import DATA
 
 
@@ -22,7 +23,7 @@ def test_the_smaller_half_of_the_padding_comes_first_and_repeats_the_border(hw, 
     photo = np.random.default_rng(0).integers(0, 255, (*hw, 3), dtype=np.uint8)
     side = max(hw)
     canvas = SquareCanvas(*hw, side)
-    assert (canvas.top, canvas.left) == pad
+    assert (-canvas.top, -canvas.left) == pad
     square = canvas.image(photo)
     np.testing.assert_array_equal(square[pad[0] : pad[0] + hw[0], pad[1] : pad[1] + hw[1]], photo)
     np.testing.assert_array_equal(square[0], square[pad[0]])
@@ -40,6 +41,54 @@ def test_photo_mask_and_joints_move_alike():
         rows, columns = np.nonzero(picture)
         # The joints follow the published rule, without its half-pixel term: up to half a zoomed pixel away.
         assert abs(rows.mean() - y) < 1 and abs(columns.mean() - x) < 1
+
+
+def small_person(hw=(600, 900), box=(300, 100, 500, 160)):
+    """Mask and joints of somebody in the box (top, left, bottom, right)."""
+    top, left, bottom, right = box
+    mask = np.zeros(hw, bool)
+    mask[top:bottom, left:right] = True
+    return mask, np.array([[left, top], [right - 1, bottom - 1]], float)
+
+
+def test_a_small_person_is_framed_as_large_as_in_training():
+    mask, joints = small_person()
+    canvas = SquareCanvas.around(mask, joints, 512)
+    placed = canvas.mask(mask)
+    assert np.ptp(np.flatnonzero(placed.any(1))) / 512 == pytest.approx(TRAINING_SHARE, abs=0.01)
+    rows, columns = (np.flatnonzero(placed.any(axis)) for axis in (1, 0))
+    assert [rows.mean(), columns.mean()] == pytest.approx([255.5, 255.5], abs=3)
+    np.testing.assert_allclose(canvas.points(joints), [[columns[0], rows[0]], [columns[-1], rows[-1]]], atol=2)
+
+
+def test_a_person_as_large_as_in_training_keeps_the_official_square():
+    mask, joints = small_person((600, 500), (40, 100, 460, 300))
+    framed, official = SquareCanvas.around(mask, joints, 512), SquareCanvas(600, 500, 512)
+    assert (framed.left, framed.top, framed.side) == (official.left, official.top, official.side)
+
+
+@pytest.mark.parametrize("box", [(300, 100, 500, 160), (0, 0, 200, 60), (400, 850, 600, 900)])
+def test_a_frame_stands_out_of_the_photo_with_its_border_repeated(box):
+    photo = np.random.default_rng(0).integers(0, 255, (600, 900, 3), dtype=np.uint8)
+    canvas = SquareCanvas.around(*small_person(box=box), 512)
+    canvas.size = canvas.side
+    rows = np.clip(np.arange(canvas.top, canvas.top + canvas.side), 0, 599)
+    columns = np.clip(np.arange(canvas.left, canvas.left + canvas.side), 0, 899)
+    np.testing.assert_array_equal(canvas.image(photo), photo[np.ix_(rows, columns)])
+
+
+def test_clouds_go_back_into_the_whole_photo():
+    """Points of the frame's camera land on the same pixels of the photo when seen by the whole photo's camera."""
+    whole, framed = SquareCanvas(600, 900, 512), SquareCanvas.around(*small_person(), 512)
+    points = np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3))
+    in_photo = [
+        Camera(512).project(seen) * (canvas.side / canvas.size) + (canvas.left, canvas.top)
+        for canvas, seen in ((framed, points), (whole, framed.in_whole_photo(points)))
+    ]
+    np.testing.assert_allclose(*in_photo, atol=1e-6)
+    np.testing.assert_allclose(whole.in_whole_photo(points), points, atol=1e-12)
+    line = np.array([[0.1, 0.2, 0], [0.1, -0.3, 0]])
+    assert np.ptp(framed.in_whole_photo(line), axis=0) == pytest.approx(np.ptp(line, axis=0))
 
 
 def test_network_values_span_minus_one_to_one():

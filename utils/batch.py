@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
+import signal
 import sys
+import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Any
 
 from tqdm import tqdm
 
 from utils.errors import InputError, one_line, plain_reason
 
+AHEAD = 2
+"""How many items wait between two stages: enough to level out slow ones, few enough for the memory."""
 DIED = "its process died twice, the second time alone: most likely out of memory"
+
+
+Outcomes = Iterator[tuple[str, BaseException | None]]
+"""Names with the error that came of their work, or None."""
+
+
+class LeftOut(Exception):
+    """Raised by the work: there is nothing to do for this item, and that is no failure."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Work in three steps. Reading the next and writing the last item run beside the computation, each in a thread."""
+
+    read: Callable[[str], Any]  # name -> what is computed on
+    compute: Callable[[Any], Any]  # in the calling thread, one after another
+    write: Callable[[Any], object]
 
 
 @dataclass
@@ -23,6 +48,7 @@ class BatchReport:
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # name -> reason, one line
     failures: dict[str, str] = field(default_factory=dict)  # name -> reason, one line
 
     @property
@@ -30,8 +56,11 @@ class BatchReport:
         return 1 if self.failures else 0
 
     def print_summary(self, verb: str) -> None:
-        """One line of counts, then one line per failure on stderr."""
-        print(f"{len(self.done)} {verb}, {len(self.skipped)} already there, {len(self.failures)} failed")
+        """One line of counts, one line per item left out, and one per failure on stderr."""
+        left_out = f"{len(self.left_out)} left out, " if self.left_out else ""
+        print(f"{len(self.done)} {verb}, {len(self.skipped)} already there, {left_out}{len(self.failures)} failed")
+        for name, reason in self.left_out.items():
+            print(f"left out {name}: {reason}")
         for name, reason in self.failures.items():
             print(f"FAILED {name}: {reason}", file=sys.stderr)
 
@@ -47,7 +76,7 @@ def reason_of(error: BaseException) -> str:
 
 def run_batch(
     names: Sequence[str],
-    work: Callable[[str], object],
+    work: Callable[[str], object] | Stages,
     is_done: Callable[[str], bool],
     title: str,
     jobs: int = 1,
@@ -57,7 +86,8 @@ def run_batch(
 
     Args:
         work: called with a name; with jobs > 1 or `apart` it must be picklable and runs in a fresh process. A process
-            that dies is survived: its work is tried once more, alone.
+            that dies is survived: its work is tried once more, alone. Processes end with this one, however it ends.
+            Stages are for one job, in this process.
         is_done: asked before the work starts.
         title: word beside the progress bar.
         jobs: processes side by side; 1 works in this process.
@@ -69,24 +99,57 @@ def run_batch(
     report = BatchReport(skipped=[name for name in names if is_done(name)])
     skipped = set(report.skipped)
     todo = [name for name in names if name not in skipped]
-    for name, error in tqdm(_outcomes(todo, work, jobs, apart), total=len(todo), desc=title, disable=not todo):
+    outcomes = _staged(todo, work) if isinstance(work, Stages) else _outcomes(todo, work, jobs, apart)
+    for name, error in tqdm(outcomes, total=len(todo), desc=title, disable=not todo):
         if error is None:
             report.done.append(name)
+        elif isinstance(error, LeftOut):
+            report.left_out[name] = str(error)
         else:
             report.failures[name] = reason_of(error)
     return report
 
 
-def _outcomes(
-    names: Sequence[str], work: Callable[[str], object], jobs: int, apart: bool
-) -> Iterator[tuple[str, BaseException | None]]:
+def _staged(names: Sequence[str], stages: Stages) -> Outcomes:
+    """In the order of the names. At most AHEAD items wait to be computed, and as many to be written."""
+    waiting = iter(names)
+    reading: deque[tuple[str, Future]] = deque()
+    writing: deque[tuple[str, Future]] = deque()
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+
+        def read_ahead() -> None:
+            while len(reading) < AHEAD and (name := next(waiting, None)) is not None:
+                reading.append((name, reader.submit(stages.read, name)))
+
+        try:
+            read_ahead()
+            while reading:
+                name, read = reading.popleft()
+                read_ahead()
+                try:
+                    written = writer.submit(stages.write, stages.compute(read.result()))
+                except Exception as error:
+                    written = Future()
+                    written.set_exception(error)
+                writing.append((name, written))
+                while writing and (len(writing) > AHEAD or writing[0][1].done()):
+                    name, written = writing.popleft()
+                    yield name, written.exception()
+            for name, written in writing:
+                yield name, written.exception()
+        finally:  # whatever stops the run: what has begun is finished, what waits is not begun
+            for _, future in (*reading, *writing):
+                future.cancel()
+
+
+def _outcomes(names: Sequence[str], work: Callable[[str], object], jobs: int, apart: bool) -> Outcomes:
     if jobs == 1 and not apart:
         for name in names:
             try:
                 work(name)
                 yield name, None
-            except Exception as error:
-                yield name, error
+            except Exception as failure:
+                yield name, failure
         return
     while names:
         lost = set()
@@ -104,11 +167,35 @@ def _outcomes(
         names = left[jobs:]
 
 
-def _side_by_side(
-    names: Sequence[str], work: Callable[[str], object], jobs: int
-) -> Iterator[tuple[str, BaseException | None]]:
+def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int) -> Outcomes:
     # spawn: torch, Open3D and OpenCV threads do not survive a fork.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         futures = {pool.submit(work, name): name for name in names}
-        for future in as_completed(futures):
-            yield futures[future], future.exception()
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.exception()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+
+
+def _end_with_parent() -> None:
+    """Let this process end at once when its parent does, and at Ctrl-C, without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        # Also while a library holds Python's lock, as Open3D's solver does.
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    threading.Thread(target=_wait_for_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_for_end(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)

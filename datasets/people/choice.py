@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.people.person import NoPersonError
+from datasets.people.person import NoSuchPersonError
 
 
 def choose_person(
@@ -22,13 +22,15 @@ def choose_person(
         Index of the box, and a warning when there was a choice that nobody made.
 
     Raises:
-        NoPersonError: there are fewer people than `number`.
+        NoSuchPersonError: there are fewer people than `number`.
     """
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     from_left = np.argsort(centre[:, 0], kind="stable")
     if number is not None:
         if not 1 <= number <= len(boxes):
-            raise NoPersonError(f"{name}: person {number} was asked for, expected 1 to {len(boxes)} (from the left)")
+            raise NoSuchPersonError(
+                f"{name}: person {number} was asked for, expected 1 to {len(boxes)} (from the left)"
+            )
         return int(from_left[number - 1]), ()
     away = np.linalg.norm((centre - np.array(size) / 2) / (np.array(size) / 2), axis=1) / np.sqrt(2)
     prominence = np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1) * (1 - 0.5 * np.minimum(away, 1.0))
@@ -38,5 +40,5 @@ def choose_person(
     position = int(np.flatnonzero(from_left == chosen)[0]) + 1
     return chosen, (
         f"{len(boxes)} people: took number {position} from the left, the largest and most central"
-        " (--person N takes another)",
+        " (--person N takes another, --person all everybody)",
     )

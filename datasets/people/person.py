@@ -19,6 +19,10 @@ class NoPersonError(InputError):
     """There is no person in the photo."""
 
 
+class NoSuchPersonError(NoPersonError):
+    """There are not as many people in the photo as were asked for."""
+
+
 class PersonCutOffError(InputError):
     """Too little of the person is in the photo, or known, to digitize it."""
 
@@ -146,13 +150,12 @@ def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: Mask
     return Person(complete, found_mask.mask, (*found.warnings, *warnings, *found_mask.warnings, *checks, *cut), seen)
 
 
-UPRIGHT_WITHIN = np.cos(np.radians(45))
 SMALL_PERSON = 0.3
 """Of the photo's longer side: a person shorter than this is worth a warning."""
 
 
 def complete_keypoints(photo: Photo, keypoints: Keypoints) -> tuple[Keypoints, tuple[str, ...]]:
-    """Every joint placed, and the warnings: joints that a rule had to place, a person on its side, a small one.
+    """Every joint placed, and the warnings: joints that a rule had to place, a small person.
 
     Raises:
         PersonCutOffError: too many joints are missing.
@@ -164,14 +167,18 @@ def complete_keypoints(photo: Photo, keypoints: Keypoints) -> tuple[Keypoints, t
     complete, warnings = repaired.keypoints, []
     if repaired.notes:
         warnings.append(f"joints placed by rule: {_grouped(repaired.notes)}")
-    down = _down(complete)
-    if down[1] < UPRIGHT_WITHIN * np.hypot(*down):
-        angle = np.degrees(np.arctan2(down[0], down[1]))
-        warnings.append(f"the person leans {abs(angle):.0f} deg from upright: turn the photo upright")
     extent = np.ptp(complete.xy, axis=0).max() / max(photo.size)
     if extent < SMALL_PERSON:
-        warnings.append(f"the person spans only {100 * extent:.0f} % of the photo: crop it for more detail")
+        warnings.append(f"the person spans only {100 * extent:.0f} % of the photo: expect little detail")
     return complete, tuple(warnings)
+
+
+def trunk(keypoints: Keypoints) -> np.ndarray:
+    """(2,) from the middle of the shoulders to the middle of the hips [px]; every joint must be present."""
+    middle = {
+        name: keypoints.xy[[INDEX[f"left_{name}"], INDEX[f"right_{name}"]]].mean(0) for name in ("shoulder", "hip")
+    }
+    return middle["hip"] - middle["shoulder"]
 
 
 def _grouped(notes: tuple[str, ...]) -> str:
@@ -181,14 +188,6 @@ def _grouped(notes: tuple[str, ...]) -> str:
         joint, rule = note.split(": ")
         joints.setdefault(rule, []).append(joint)
     return "; ".join(f"{', '.join(names)} ({rule})" for rule, names in joints.items())
-
-
-def _down(keypoints: Keypoints) -> np.ndarray:
-    """(2,) from the middle of the shoulders to the middle of the hips [px]; every joint must be present."""
-    middle = {
-        name: keypoints.xy[[INDEX[f"left_{name}"], INDEX[f"right_{name}"]]].mean(0) for name in ("shoulder", "hip")
-    }
-    return middle["hip"] - middle["shoulder"]
 
 
 CONFIDENT = 0.3
@@ -271,7 +270,7 @@ def seen_joints(keypoints: Keypoints, mask: np.ndarray) -> np.ndarray:
         mask: (H, W) bool.
     """
     inside = ((keypoints.xy >= 0) & (keypoints.xy <= np.array(mask.shape[::-1]) - 1)).all(1)
-    near = _near_mask(mask, keypoints.xy, SEEN_WITHIN * float(np.hypot(*_down(keypoints))))
+    near = _near_mask(mask, keypoints.xy, SEEN_WITHIN * float(np.hypot(*trunk(keypoints))))
     return inside & (near | (keypoints.score >= CONFIDENT))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -33,12 +34,24 @@ class SourceOptions:
     threads: int = 0  # of onnxruntime; 0 lets it choose
 
 
+class ChoosesPerson(Protocol):
+    """A source that is told which of several people is meant."""
+
+    person: int | None
+
+
 @dataclass(frozen=True)
 class PersonSources:
     """A source of joints and one of masks that share what they have in common."""
 
     keypoints: KeypointSource
     mask: MaskSource
+    choosers: tuple[ChoosesPerson, ...] = ()
+
+    def choose(self, person: int | None) -> None:
+        """Take this person from now on: a number from the left, from 1; None: the largest and most central."""
+        for source in self.choosers:
+            source.person = person
 
 
 def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceOptions | None = None) -> PersonSources:
@@ -60,24 +73,21 @@ def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceO
         "--keypoints rtmw" if keypoints == "rtmw" else f"--mask {mask}", _packages(keypoints, mask), options.providers
     )
     detector = MediaPipeDetector(options.person, options.corrected, options.providers, options.threads)
-    return PersonSources(_keypoint_source(keypoints, options, detector), _mask_source(mask, options, detector))
+    file, rtmw = OpenPoseFile(options.person), RtmwKeypoints(options.person, options.providers)
+    named: dict[str, KeypointSource] = {
+        "auto": _FileOr(file, detector),
+        "file": file,
+        "mediapipe": detector,
+        "rtmw": rtmw,
+    }
+    if keypoints not in named:
+        raise InputError(f"--keypoints {keypoints}, expected one of {', '.join(KEYPOINT_CHOICES)}")
+    return PersonSources(named[keypoints], _mask_source(mask, options, detector), (file, detector, rtmw))
 
 
 def _packages(keypoints: str, mask: str) -> list[str]:
     """Packages beside onnxruntime."""
     return ["rtmlib"] * (keypoints == "rtmw") + ["rembg"] * (mask in REMBG_MODELS)
-
-
-def _keypoint_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> KeypointSource:
-    if choice == "auto":
-        return _FileOr(OpenPoseFile(options.person), detector)
-    if choice == "file":
-        return OpenPoseFile(options.person)
-    if choice == "mediapipe":
-        return detector
-    if choice == "rtmw":
-        return RtmwKeypoints(options.person, options.providers)
-    raise InputError(f"--keypoints {choice}, expected one of {', '.join(KEYPOINT_CHOICES)}")
 
 
 def _mask_source(choice: str, options: SourceOptions, detector: MediaPipeDetector) -> MaskSource:

@@ -15,7 +15,7 @@ from utils.errors import InputError
 from utils.files import PHOTO_SUFFIXES
 
 OTHER_PICTURES = frozenset(
-    ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .exr .hdr .jp2 .jxl .psd .tga .svg .eps .ppm .pgm .heic .heif".split()
+    ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .exr .hdr .jp2 .jxl .psd .tga .svg .eps .ppm .pgm".split()
 )
 """Pictures that are not read, beside those that the system's table of types knows."""
 COMPANION = re.compile(r"(?P<of>.+)_(mask\.png|keypoints\.json)", re.IGNORECASE)

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.people.choice import choose_person
 from datasets.people.onnx_runtime import import_onnxruntime
-from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoPersonError, Photo
+from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoSuchPersonError, Photo
 from geometry.keypoints import WHOLEBODY, Keypoints
 
 SEEN = 0.3
@@ -46,7 +46,7 @@ class RtmwKeypoints:
         """Joints of the person; those with a low score are missing.
 
         Raises:
-            NoPersonError: no person is found, or not as many as `person` says.
+            NoSuchPersonError: no person is found, or not as many as `person` says.
             ModelUnavailableError: rtmlib or its weights are not on this machine and could not be fetched.
         """
         if self._models is None:
@@ -56,7 +56,7 @@ class RtmwKeypoints:
         # Asked for both at once, rtmlib takes the whole picture for a person when it finds none.
         boxes = np.asarray(self._models.det_model(bgr), dtype=np.float64).reshape(-1, 4)
         if not len(boxes):
-            raise NoPersonError(f"{photo.path.name}: no person found by RTMW")
+            raise NoSuchPersonError(f"{photo.path.name}: no person found by RTMW")
         chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
         xy, score = self._models.pose_model(bgr, bboxes=[boxes[chosen]])
         joints, score = np.asarray(xy)[0][list(WHOLEBODY)], np.asarray(score)[0][list(WHOLEBODY)]

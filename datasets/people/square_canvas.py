@@ -11,23 +11,60 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as adjust
 
+from geometry.camera import HALF_TANGENT
+
 TEST_DIMMING = 0.85
 """Brightness, contrast and saturation at test: the middle of training's range [0.7, 1.0]."""
 
 
+TRAINING_SHARE = 0.745
+"""How much of the canvas the longer side of a person's box fills in training: the median of rendered people."""
+SMALLEST_TRAINING_SHARE = 0.68
+"""The same of the smallest of them."""
+
+
 class SquareCanvas:
-    """One change of coordinates for photo, mask and joints: pad to a square, then resize to the canvas (METHOD.md 3.3).
+    """One change of coordinates for photo, mask and joints: a square of the photo, resized to the canvas (METHOD.md 2).
+
+    The official square is the whole photo with its border repeated to both sides of its shorter axis, the smaller half
+    first; `around` takes another.
 
     Args:
         height, width: of the photo [px].
         size: side of the canvas [px].
+        square: left, top and side of the square in the photo's pixels; it may stand out. None: the official one.
     """
 
-    def __init__(self, height: int, width: int, size: int) -> None:
-        self.size = size
-        self.side = max(height, width)
-        self.top, self.left = (self.side - height) // 2, (self.side - width) // 2
-        self.height, self.width = height, width
+    def __init__(self, height: int, width: int, size: int, square: tuple[int, int, int] | None = None) -> None:
+        self.height, self.width, self.size = height, width, size
+        side = max(height, width)
+        self.left, self.top, self.side = square or (-((side - width) // 2), -((side - height) // 2), side)
+
+    @classmethod
+    def around(cls, person: np.ndarray, joints: np.ndarray, size: int) -> SquareCanvas:
+        """The official square, or a smaller one in which a person who is small in it is as large as in training.
+
+        Args:
+            person: (H, W) bool mask.
+            joints: (31, 2) in the photo's pixels.
+        """
+        height, width = person.shape
+        rows, columns = np.flatnonzero(person.any(axis=1)), np.flatnonzero(person.any(axis=0))
+        low = np.minimum(joints.min(axis=0), (columns[0], rows[0]))
+        high = np.maximum(joints.max(axis=0), (columns[-1] + 1, rows[-1] + 1))
+        extent = (high - low).max()
+        if extent >= SMALLEST_TRAINING_SHARE * max(height, width):
+            return cls(height, width, size)
+        side = int(np.ceil(extent / TRAINING_SHARE))
+        left, top = np.floor((low + high - side) / 2).astype(int)
+        return cls(height, width, size, (int(left), int(top), side))
+
+    def _square(self, pixels: np.ndarray, border: int) -> np.ndarray:
+        """The square of the photo, (side, side[, 3]); beyond the photo, what OpenCV's border type says."""
+        top, left = max(-self.top, 0), max(-self.left, 0)
+        bottom, right = max(self.top + self.side - self.height, 0), max(self.left + self.side - self.width, 0)
+        inside = pixels[max(self.top, 0) : self.top + self.side, max(self.left, 0) : self.left + self.side]
+        return cv2.copyMakeBorder(inside, top, bottom, left, right, border)
 
     def resized(self, size: int) -> SquareCanvas:
         """The same square of the photo on a canvas of another size."""
@@ -36,22 +73,38 @@ class SquareCanvas:
         return other
 
     def image(self, pixels: np.ndarray, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
-        """(height, width[, 3]) uint8 -> (size, size[, 3]): replicated borders, the smaller half first."""
-        bottom, right = self.side - self.height - self.top, self.side - self.width - self.left
-        square = cv2.copyMakeBorder(pixels, self.top, bottom, self.left, right, cv2.BORDER_REPLICATE)
+        """(height, width[, 3]) uint8 -> (size, size[, 3]); beyond the photo its border is repeated."""
+        square = self._square(pixels, cv2.BORDER_REPLICATE)
         if self.side == self.size:
             return square
         return cv2.resize(square, (self.size, self.size), interpolation=interpolation)
 
     def mask(self, person: np.ndarray) -> np.ndarray:
-        """(height, width) bool -> (size, size) bool; the padding is background."""
-        square = np.zeros((self.side, self.side), np.float32)
-        square[self.top : self.top + self.height, self.left : self.left + self.width] = person
+        """(height, width) bool -> (size, size) bool; what lies beyond the photo is background."""
+        square = self._square(person.astype(np.float32), cv2.BORDER_CONSTANT)
         return cv2.resize(square, (self.size, self.size), interpolation=cv2.INTER_LINEAR) > 0.5
 
     def points(self, xy: np.ndarray) -> np.ndarray:
-        """(N, 2) photo pixels -> canvas pixels: (p + pad) size / side, without a half-pixel term."""
-        return (xy + (self.left, self.top)) * (self.size / self.side)
+        """(N, 2) photo pixels -> canvas pixels: (p - corner) size / side, without a half-pixel term."""
+        return (xy - (self.left, self.top)) * (self.size / self.side)
+
+    def in_whole_photo(self, points: np.ndarray) -> np.ndarray:
+        """World points of this canvas' camera in that of the official square, the whole photo.
+
+        Every point projects to the same place of the photo, and lengths across the view stay what they are: the person
+        moves away from the camera as much as it is smaller in the whole photo. The identity for the official square.
+
+        Args:
+            points: (N, 3), geometry.camera's world.
+        """
+        whole = SquareCanvas(self.height, self.width, self.size)
+        smaller = self.side / whole.side
+        depth = 1 - points[:, 2]
+        # Where this square's middle lies in the whole one, in slopes of the viewing rays.
+        aside = ((np.array([self.left, self.top]) - (whole.left, whole.top) + self.side / 2) / whole.side - 0.5) * 2
+        aside *= (HALF_TANGENT, -HALF_TANGENT)
+        across = points[:, :2] + aside * (depth / smaller)[:, None]
+        return np.column_stack([across, 1 - depth / smaller])
 
 
 def canvas_coordinates(xy: np.ndarray, size: int) -> np.ndarray:
@@ -95,7 +148,7 @@ def cut_out(
         (R, R, 3) uint8.
     """
     picture = dimmed(np.where(person[..., None], rgb, 0).astype(np.uint8), *dimming)
-    return np.where(person[..., None], picture, np.uint8(backdrop)) if backdrop else picture
+    return np.where(person[..., None], picture, np.array(backdrop, np.uint8)) if backdrop else picture
 
 
 def prepared_photo(rgb: np.ndarray, person: np.ndarray, backdrop: tuple[int, ...]) -> np.ndarray:

@@ -16,6 +16,7 @@ from datasets.people.mediapipe.regions import Pyramid
 from datasets.people.person import (
     FoundKeypoints,
     NoPersonError,
+    NoSuchPersonError,
     PersonCutOffError,
     Photo,
     complete_keypoints,
@@ -66,7 +67,7 @@ class MediaPipeDetector:
         name, pyramid = photo.path.name, Pyramid(photo.rgb)
         people = find_people(self.networks, pyramid, everyone=self.person is not None)
         if not people:
-            raise NoPersonError(
+            raise NoSuchPersonError(
                 f"{name}: no person found; one who is small in the photo must be cropped, or the joints given in a file"
             )
         boxes = np.array([person.box for person in people])

@@ -1,0 +1,104 @@
+"""What every result was made of, written last: only what is complete, and would come out the same, counts as done."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from utils.errors import InputError
+from utils.files import read_json, write_text
+
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "onnxruntime", "open3d", "pillow")
+
+
+@dataclass(frozen=True)
+class Records:
+    """One JSON file for every result of one kind: its settings, its inputs and its files as they were."""
+
+    root: Path  # folder of the results
+    kind: str  # its records lie in {root}/records/{kind}
+    settings: Mapping[str, Any]  # strings, numbers, lists: everything that the results depend on beside their inputs
+
+    def path(self, name: str) -> Path:
+        """Where the record of a result lies."""
+        return self.root / "records" / self.kind / f"{name}.json"
+
+    def why_again(self, name: str, inputs: Sequence[Path]) -> str | None:
+        """Why the work has to be done: "" when it never was, else one phrase; None when it is done.
+
+        Args:
+            inputs: files from which the result is made; those that are not there count, too.
+        """
+        path = self.path(name)
+        if not path.exists():
+            return ""
+        try:
+            record = read_json(path, "the record of a result")
+            settings, files = dict(record["settings"]), dict(record["files"])
+        except (InputError, KeyError, TypeError, ValueError):
+            return f"{path} cannot be read"
+        for key, value in json.loads(json.dumps(self.settings)).items():
+            if settings.get(key) != value:
+                return f"{key} was {settings.get(key)}, is now {value}"
+        if record.get("inputs") != stamps(inputs):
+            return "photo, mask, joints or cloud changed since"
+        for place, size in files.items():
+            if _size(self.root / place) != size:
+                return f"{self.root / place} is missing or was changed"
+        return None
+
+    def forget(self, name: str) -> None:
+        """Take the mark of "done" away, before the work begins."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path(name).unlink()
+
+    def write(self, name: str, inputs: Mapping[str, Any], files: Sequence[Path], **about: Any) -> None:
+        """Mark a result as done.
+
+        Args:
+            inputs: `stamps` of its inputs from before they were read.
+            files: of the result, inside the root.
+            about: what else is worth knowing, for people to read.
+        """
+        sizes = {file.relative_to(self.root).as_posix(): _size(file) for file in files}
+        record = {"settings": dict(self.settings), **about, "inputs": dict(inputs), "files": sizes}
+        write_text(self.path(name), json.dumps(record, indent=1) + "\n")
+
+
+def write_run(root: Path, script: str, settings: Mapping[str, Any]) -> None:
+    """Write run.json into a folder of results: what the last run was told, and the versions that it ran with."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    write_text(root / "run.json", json.dumps({"script": script, **settings, "versions": versions}, indent=1) + "\n")
+
+
+def fingerprint(path: Path | str) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def stamps(paths: Sequence[Path]) -> dict[str, list[int]]:
+    """Name -> size [bytes] and time of the last change [ns] of the files that are there."""
+    found = {path.name: path.stat() for path in paths if path.exists()}
+    return {name: [status.st_size, status.st_mtime_ns] for name, status in sorted(found.items())}
+
+
+def _size(path: Path) -> int | None:
+    """In bytes; None when there is no such file."""
+    return path.stat().st_size if path.is_file() else None
