@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import turned
 from geometry.keypoints import WHOLEBODY
 from utils.errors import InputError
+from utils.files import read_json
 from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
 from utils.numeric_pickle import read_numeric_pickle
 
@@ -57,12 +57,12 @@ def read_joint3d(path: Path) -> tuple[np.ndarray, np.ndarray] | tuple[None, None
     """
     if not path.is_file():
         return None, None
+    content = read_json(path, "JSON with joint3d (133, 3)")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         joints = np.array(content["joint3d"], dtype=np.float64)
         visible = np.array(content.get("visible", np.ones(len(joints))), dtype=np.float64).ravel()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: cannot be read ({error!r}), expected JSON with joint3d (133, 3)") from error
+        raise InputError(f"{path}: no joint3d of numbers, expected JSON with joint3d (133, 3)") from error
     if joints.shape != (133, 3) or visible.shape != (133,):
         raise InputError(f"{path}: joint3d {joints.shape} and visible {visible.shape}, expected (133, 3) and (133,)")
     chosen = list(WHOLEBODY)

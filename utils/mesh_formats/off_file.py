@@ -71,7 +71,7 @@ def _triangles(path: Path, lines: list[bytes], vertices: int) -> tuple[np.ndarra
         numbers = numbers.reshape(len(chosen), count)
         for corners in np.unique(numbers[:, 0]):
             rows = numbers[:, 0] == corners
-            if corners < 3 or corners != int(corners) or corners > count - 1:
+            if not 3 <= corners <= count - 1 or corners != int(corners):
                 raise InputError(
                     f"{path}: face line '{_shown(lines[chosen[rows][0]])}', expected a number of corners, 3 or more, "
                     "and as many vertices"
