@@ -227,7 +227,7 @@ def _repair_torso(body: _Body) -> None:
     target = np.array([complex(*body[name]) for name in known])
     if np.abs(target - target.mean()).max() < 1.0:
         raise IncompletePersonError("shoulders and hips are at the same place, expected a torso")
-    fits = []
+    fits: list[tuple[float, int, dict[str, complex]]] = []
     # Seen from the front a person's left is at the right; two corners cannot tell, and the front is taken.
     for flip in (1.0, -1.0):
         layout = {name: complex(flip * _standing(name)[0], _standing(name)[1]) for name in TORSO}

@@ -16,7 +16,7 @@ from tests.conftest import TINY
 from training.recompute import refine_recomputed
 from training.settings import DataSettings, PhaseSettings, Settings
 from training.state import load_start
-from utils.checkpoint import write_checkpoint
+from utils.checkpoint import read_checkpoint, write_checkpoint
 from utils.config import to_dict
 from utils.errors import InputError
 
@@ -100,7 +100,7 @@ def test_a_refiner_becomes_residual_with_its_old_features(tmp_path, tiny_digitiz
     path = tmp_path / "plain.pt"
     write_checkpoint(path, to_dict(TINY), tiny_digitizer.state_dict())
     model = build_digitizer(RESIDUAL).eval()
-    load_start(path, model, settings(RESIDUAL))
+    load_start(path, read_checkpoint(path), model, settings(RESIDUAL))
     head = {"refiner.steps.2.head.weight", "refiner.steps.2.head.bias"}
     before = tiny_digitizer.state_dict()
     for name, tensor in model.state_dict().items():
@@ -114,10 +114,10 @@ def test_a_residual_refiner_goes_on_as_it_is_and_does_not_become_a_plain_one(tmp
     path = tmp_path / "residual.pt"
     write_checkpoint(path, to_dict(RESIDUAL), residual.state_dict())
     model = build_digitizer(RESIDUAL)
-    load_start(path, model, settings(RESIDUAL))
+    load_start(path, read_checkpoint(path), model, settings(RESIDUAL))
     assert torch.equal(model.refiner.steps[-1].head.weight, residual.refiner.steps[-1].head.weight)
     with pytest.raises(InputError, match=r"'residual': True.*expected the config's .*'residual': False"):
-        load_start(path, build_digitizer(TINY), settings(TINY))
+        load_start(path, read_checkpoint(path), build_digitizer(TINY), settings(TINY))
 
 
 def test_the_loss_of_refined_normals_is_an_l1_on_the_person():
