@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,13 @@ from inference.digitized_person import DigitizedPerson
 from inference.photo_digitizer import PhotoDigitizer
 from utils.errors import InputError
 from utils.files import write_png
+from utils.gallery import person_page
 from utils.result_folder import ResultFolder
 
 QUEUE = 8
 """Jobs that may wait; who comes later is told that the queue is full."""
+VIEW_HEIGHT = 520
+"""Of the 3D view and the picture beside it [px]."""
 KEEP_SECONDS = 3600
 """Uploads of a visitor who is still there are removed after this time."""
 
@@ -63,14 +67,14 @@ class Demo:
         progress(0.05, "finding the person")
         subject = self.digitizer.find(photo, keypoints)
         shown = Shown(photo, subject.person.keypoints)
-        yield shown, picture_of_joints(shown), None, None, None, None, None
+        yield shown, picture_of_joints(shown), frame_around(None), None, None, None, None
         progress(0.25, "normals and depth")
         person = self.digitizer.digitize(subject)
         progress(0.7, "mesh")
         files = self._write(person, visitor)
         front, back = (person.pictures[f"normal/{person.name}_{side}"] for side in ("front", "back"))
         warnings = "\n".join(f"* {warning}" for warning in person.warnings)
-        yield shown, picture_of_joints(shown), files[0], (subject.rgb, front), back, warnings, files
+        yield shown, picture_of_joints(shown), frame_around(files[0]), (subject.rgb, front), back, warnings, files
 
     def _write(self, person: DigitizedPerson, visitor: str) -> list[str]:
         """The mesh, the cloud and the contact sheet, in a folder of the visitor's own; the mesh first."""
@@ -100,6 +104,13 @@ def picture_of_joints(shown: Shown) -> np.ndarray:
         cv2.circle(picture, (round(x), round(y)), radius, color, -1, cv2.LINE_AA)
         cv2.circle(picture, (round(x), round(y)), radius, (20, 20, 20), max(1, radius // 3), cv2.LINE_AA)
     return picture
+
+
+def frame_around(mesh: str | None) -> str:
+    """The 3D view of a mesh's file as a frame in the page; None: an empty one."""
+    content = "" if mesh is None else html.escape(person_page(Path(mesh).read_bytes()))
+    style = f"width: 100%; height: {VIEW_HEIGHT}px; border: 0; border-radius: 8px; background: #e6e8eb"
+    return f'<iframe title="the person in 3D" style="{style}" srcdoc="{content}"></iframe>'
 
 
 def moved(shown: Shown, joint: str, place: tuple[float, float]) -> Shown:
@@ -160,8 +171,8 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
                 warnings = gr.Markdown(elem_id="warnings")
             with gr.Column(scale=2):
                 with gr.Row():
-                    mesh = gr.Model3D(label="mesh", height=520, clear_color=(0.9, 0.91, 0.92, 1), elem_id="mesh")
-                    slider = gr.ImageSlider(label="photo | normals", height=520)
+                    mesh = gr.HTML(frame_around(None), elem_id="mesh")
+                    slider = gr.ImageSlider(label="photo | normals", height=VIEW_HEIGHT)
                 files = gr.File(label="downloads: mesh, cloud, contact sheet", file_count="multiple", elem_id="files")
         with gr.Accordion("Correct the joints by hand", open=False), gr.Row():
             joints = gr.Image(label="choose a joint, then click where it is", interactive=False, height=620)

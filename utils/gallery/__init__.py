@@ -43,6 +43,17 @@ def write_gallery(folder: ResultFolder) -> Path | None:
     return page
 
 
+def person_page(glb: bytes) -> str:
+    """One person in 3D as an HTML page of its own, about 3 MB, which holds mesh and viewer.
+
+    Args:
+        glb: a binary glTF file.
+    """
+    page = (HERE / "person.html").read_text(encoding="utf-8")
+    viewer = (HERE / "viewer.min.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
+    return page.replace("{{viewer}}", viewer).replace("{{mesh}}", base64.b64encode(glb).decode("ascii"))
+
+
 def _person(folder: ResultFolder, name: str, warnings: list[str], meshes: list[Path]) -> dict[str, Any]:
     """What the page shows of one person; files by their addresses relative to the page."""
     mesh = next((path for path in (folder.map_mesh(name), folder.mesh(name, "glb")) if path.is_file()), None)

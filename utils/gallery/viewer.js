@@ -24,7 +24,7 @@ const SURFACES = {
 /** Distance from which a box of this size fills the view. */
 function distanceTo(size, aspect) {
   const half = Math.max(size.y / 2, Math.hypot(size.x, size.z) / 2 / aspect);
-  return (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.06 + size.z / 2;
+  return (half / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)) * 1.12 + size.z / 2;
 }
 
 /**
