@@ -12,7 +12,7 @@ CHECKPOINT ?= checkpoints/small.pt
 demo: $(VENV)/ready
 	$(VENV)/bin/python test_model.py --data_path samples --load_ckpt $(CHECKPOINT) --save_path results --save_name demo
 	$(VENV)/bin/python test_poisson.py --save_path results --save_name demo
-	@echo "Look at results/demo/sheets/*.png first; the meshes are results/demo/output_objs/*.obj"
+	@echo "Open it:  xdg-open results/demo/index.html   (or drag this file into a browser)"
 
 test: $(VENV)/ready-to-test
 	$(VENV)/bin/ruff format --check .

@@ -22,6 +22,7 @@ from utils.command_line import HelpFormatter, metres, positive
 from utils.device import PRECISIONS
 from utils.distributed import rank, shard
 from utils.errors import InputError, ends_in_one_line
+from utils.gallery import write_gallery
 from utils.records import Records, fingerprint, write_run
 from utils.result_folder import ResultFolder
 
@@ -149,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_done = (lambda name: False) if args.overwrite else run.is_done
     report = run_batch(shard(list(listed.photos)), run.stages, is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
+    if page := write_gallery(folder):
+        print(f"look at it: {page}")
     return report.exit_code
 
 

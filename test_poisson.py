@@ -19,6 +19,7 @@ from tqdm import tqdm
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
 from utils.errors import InputError, ends_in_one_line
+from utils.gallery import write_gallery
 from utils.records import Records, stamps
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
 
@@ -127,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         apart=True,
     )
     report.print_summary("meshes written")
+    write_gallery(run)  # its links to the meshes
     return report.exit_code
 
 
