@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
 from geometry.window import Window
 
-Array = TypeVar("Array")
+Array = TypeVar("Array", np.ndarray, Tensor)
 
 COARSE_STRIDE = 8
 """Canvas pixels to a coarse one, along rows and along columns."""
@@ -75,10 +75,10 @@ def at_pixels(coarse: Tensor, window: Window, sampled: float = SAMPLED_PIXEL) ->
     Returns:
         (B, C, h, w) on the window.
     """
-    like = {"device": coarse.device, "dtype": coarse.dtype}
     for axis, (start, stop) in ((-2, (window.top, window.bottom)), (-1, (window.left, window.right))):
         last = coarse.shape[axis] - 1
-        place = ((torch.arange(start, stop, **like) - sampled) / COARSE_STRIDE).clamp(0, last)
+        pixels = torch.arange(start, stop, dtype=coarse.dtype, device=coarse.device)
+        place = ((pixels - sampled) / COARSE_STRIDE).clamp(0, last)
         first = place.long()
         share = (place - first)[:, None] if axis == -2 else place - first
         ends = first, (first + 1).clamp(max=last)

@@ -10,13 +10,16 @@ All functions take scalars, numpy arrays or torch tensors alike, unless a dtype 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from geometry.camera import HALF_TANGENT, Camera
 
-Array = TypeVar("Array")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", float, np.ndarray, "Tensor")
 
 FRONT_BACKGROUND = 6.0
 """Network depth of the front map on the background: behind everything."""

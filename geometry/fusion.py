@@ -75,10 +75,11 @@ def fuse_parts(
     total = torch.zeros(batch, 1, size, size, device=device)
     for kind in KINDS:
         crops = part_normals[kind.name]
+        height, width = crops.shape[-2:]
         for position, part in enumerate(indices_of(kind)):
-            weights = blend_weight(canvas_from_part[:, part], crops.shape[-2:], size)
+            weights = blend_weight(canvas_from_part[:, part], (height, width), size)
             for sample in range(batch):
-                window = footprint(canvas_from_part[sample, part], crops.shape[-2:], size)
+                window = footprint(canvas_from_part[sample, part], (height, width), size)
                 if window.is_empty:
                     continue
                 # The weight travels as a seventh channel: normals and weight are sampled alike, then multiplied.

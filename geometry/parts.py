@@ -70,7 +70,7 @@ def _leg(side: str) -> tuple[Part, Part]:
 
 
 def _foot(side: str) -> Part:
-    front, rear = (0, 1 / 24), (0, -1 / 24)
+    front, rear = (0.0, 1 / 24), (0.0, -1 / 24)
     anchors = {"big_toe": front, "little_toe": front, "heel": rear, "ankle": rear}
     named = {f"{side}_{joint}": anchor for joint, anchor in anchors.items()}
     return Part(f"{side}_foot", SHOE, named, root=f"{side}_ankle")

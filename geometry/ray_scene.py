@@ -14,6 +14,11 @@ import open3d as o3d
 from geometry.mesh import Mesh
 
 
+def _tensor(array: np.ndarray) -> o3d.core.Tensor:
+    # Open3D's stub does not know that dtype and device have defaults.
+    return o3d.core.Tensor(array)  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
 class RayHits:
     """Where N rays first meet a scene: one row for each of the M rays that do."""
@@ -57,8 +62,8 @@ class RayScene:
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
         for mesh in meshes:
             self._scene.add_triangles(
-                o3d.core.Tensor(np.ascontiguousarray(mesh.vertices, dtype=np.float32)),
-                o3d.core.Tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
+                _tensor(np.ascontiguousarray(mesh.vertices, dtype=np.float32)),
+                _tensor(np.ascontiguousarray(mesh.faces, dtype=np.uint32)),
             )
 
     def cast(self, rays: np.ndarray) -> RayHits:
@@ -67,7 +72,7 @@ class RayScene:
         Args:
             rays: (N, 6) float32, origin and direction.
         """
-        answer = self._scene.cast_rays(o3d.core.Tensor(rays), nthreads=self.threads)
+        answer = self._scene.cast_rays(_tensor(rays), nthreads=self.threads)
         distance = answer["t_hit"].numpy()
         hit = np.isfinite(distance)
         u, v = answer["primitive_uvs"].numpy()[hit].astype(np.float64).T
@@ -76,13 +81,11 @@ class RayScene:
 
     def blocked(self, rays: np.ndarray, reach: float = np.inf) -> np.ndarray:
         """(N,) bool: whether rays (N, 6) float32 meet anything within `reach`, in less time than `cast`."""
-        return self._scene.test_occlusions(
-            o3d.core.Tensor(rays), tnear=0.0, tfar=float(reach), nthreads=self.threads
-        ).numpy()
+        return self._scene.test_occlusions(_tensor(rays), tnear=0.0, tfar=float(reach), nthreads=self.threads).numpy()
 
     def nearest(self, points: np.ndarray) -> NearestFaces:
         """The nearest triangle to each point (N, 3)."""
-        query = o3d.core.Tensor(np.ascontiguousarray(points, dtype=np.float32))
+        query = _tensor(np.ascontiguousarray(points, dtype=np.float32))
         answer = self._scene.compute_closest_points(query, nthreads=self.threads)
         normals = answer["primitive_normals"].numpy().astype(np.float64)
         return NearestFaces(

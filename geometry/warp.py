@@ -33,9 +33,9 @@ def sampling_grid(target_from_pixel: Tensor, window: Window, size: int) -> Tenso
     Returns:
         (B, window height, window width, 2) as grid_sample takes it.
     """
-    like = {"dtype": target_from_pixel.dtype, "device": target_from_pixel.device}
-    x = (2 * torch.arange(window.left, window.right, **like) + 1) / size - 1
-    y = (2 * torch.arange(window.top, window.bottom, **like) + 1) / size - 1
+    dtype, device = target_from_pixel.dtype, target_from_pixel.device
+    x = (2 * torch.arange(window.left, window.right, dtype=dtype, device=device) + 1) / size - 1
+    y = (2 * torch.arange(window.top, window.bottom, dtype=dtype, device=device) + 1) / size - 1
     coefficients = target_from_pixel[:, :, :, None, None]
     moved = coefficients[:, :, 0] * x + coefficients[:, :, 1] * y[:, None] + coefficients[:, :, 2]
     return moved.permute(0, 2, 3, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,23 +24,25 @@ def channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
         means.append(mean)
         variances.append(variance)
     weight = torch.tensor(fractions, dtype=torch.float64)[:, None]
-    means, variances = torch.stack(means).double(), torch.stack(variances).double()
-    mean = (weight * means).sum(0)
+    block_means, block_variances = torch.stack(means).double(), torch.stack(variances).double()
+    mean = (weight * block_means).sum(0)
     # Variance within the blocks and of their means (Chan et al. 1979).
-    return mean, (weight * (variances + (means - mean) ** 2)).sum(0)
+    return mean, (weight * (block_variances + (block_means - mean) ** 2)).sum(0)
 
 
 class _Normalise(torch.autograd.Function):
     """Batch normalisation with given statistics of the batch itself; the gradient knows where they come from."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
+    ) -> Tensor:
         ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt())
         ctx.eps = eps
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse_deviation = ctx.saved_tensors
         # (input, weight, bias) with the statistics of training, without running ones.
         gradients = torch.ops.aten.native_batch_norm_backward(
@@ -59,6 +63,9 @@ class BatchNorm(nn.BatchNorm2d):
         with torch.no_grad():
             mean, variance = channel_moments(x.detach())
             count = x.numel() // x.shape[1]
+            # All there where running statistics are tracked by momentum, as everywhere here.
+            assert self.num_batches_tracked is not None and self.momentum is not None
+            assert self.running_mean is not None and self.running_var is not None
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean.to(x.dtype), self.momentum)
             self.running_var.lerp_((variance * count / (count - 1)).to(x.dtype), self.momentum)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,7 @@ class Head(nn.Conv2d):
         The init of the other layers would spread the outputs of a head over several units: too far for a range of 1.
         """
         nn.init.normal_(self.weight, std=HEAD_SPREAD / self.in_channels**0.5)
+        assert self.bias is not None  # a Head is made with one
         self.bias.data = torch.tensor(values)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,12 +94,12 @@ def _gradient_passes(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
 
 class _InwardGradientClamp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, low: float, high: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
         ctx.save_for_backward(x > low, x < high)
         return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return torch.where(_gradient_passes(gradient, *ctx.saved_tensors), gradient, 0), None, None
 
 
@@ -134,7 +136,7 @@ class Encoder(nn.ModuleList):
         super().__init__(ConvBlock(*channels) for channels in pairwise((in_channels, *widths)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        features = []
+        features: list[Tensor] = []
         for block in self:
             features.append(block(F.max_pool2d(features[-1], 2) if features else x))
         return features

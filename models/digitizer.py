@@ -218,6 +218,7 @@ class Digitizer(nn.Module):
 
     def refine(self, maps: Phase1Maps, window: Window) -> DepthMaps:
         """Full-resolution depth on a window of the canvas; meant for inference."""
+        assert self.refiner is not None, "a model of phase 1 alone has no refiner"
         refined = DepthMaps.of(self.refiner(maps.coarse_depth.masked.stacked, maps.fused, window))
         return DepthMaps(refined.masked, refined.mask_logits) if self.conventions.masked else refined
 

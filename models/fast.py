@@ -5,12 +5,16 @@ Same inputs, same outputs as the plain networks in eval mode, within rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from models.attention_unet import AttentionUNet
+from models.blocks import GatedUp
 from models.coarse_depth import DualEncoderUNet
 from models.digitizer import Digitizer
 from models.folded import NHWC, FoldedBlock, FoldedConv, FoldedEncoder, FoldedGatedUp, FoldedUp, fold
@@ -32,7 +36,7 @@ class FastAttentionUNet(nn.Module):
         super().__init__()
         self.dtype = dtype
         self.encoder = FoldedEncoder(network.encoder, dtype)
-        self.decoder = nn.ModuleList(FoldedGatedUp(step, dtype) for step in network.decoder)
+        self.decoder = nn.ModuleList(FoldedGatedUp(step, dtype) for step in cast("Iterable[GatedUp]", network.decoder))
         self.head = FoldedConv(*fold(network.head), torch.float32)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +54,9 @@ class FastDualEncoderUNet(nn.Module):
         super().__init__()
         self.image_encoder = FoldedEncoder(network.image_encoder, torch.float32)
         self.normal_encoder = FoldedEncoder(network.normal_encoder, torch.float32)
-        self.decoder = nn.ModuleList(FoldedGatedUp(step, torch.float32) for step in network.decoder)
+        self.decoder = nn.ModuleList(
+            FoldedGatedUp(step, torch.float32) for step in cast("Iterable[GatedUp]", network.decoder)
+        )
         self.head = FoldedConv(*fold(network.head), torch.float32, relu=False)
 
     def forward(self, image: Tensor, normals: Tensor) -> Tensor:
@@ -120,15 +126,16 @@ class FastRefiner(nn.Module):
     def __init__(self, refiner: DepthRefiner) -> None:
         super().__init__()
         self.residual = refiner.residual
-        self.steps = nn.ModuleList(FastRefinerStep(step, i == STEPS - 1) for i, step in enumerate(refiner.steps))
+        steps = cast("Iterable[RefinerStep]", refiner.steps)
+        self.steps = nn.ModuleList(FastRefinerStep(step, i == STEPS - 1) for i, step in enumerate(steps))
 
     def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
         """Same contract as DepthRefiner in eval mode."""
         size = normals.shape[-1]
         window = window or Window.full(size)
         windows = [window]
-        for step in range(STEPS - 1):
-            windows.insert(0, FastRefinerStep.below(windows[0], size >> step))
+        for halvings in range(STEPS - 1):
+            windows.insert(0, FastRefinerStep.below(windows[0], size >> halvings))
         x, known = coarse, Window.full(size // COARSE_STRIDE)
         for index, step in enumerate(self.steps[:-1]):
             x, known = step(x, known, normals_at_step(normals, index), windows[index]), windows[index]
@@ -153,9 +160,12 @@ def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Dig
     """
     return Digitizer(
         model.canvas,
-        {name: FastAttentionUNet(network, part_dtype) for name, network in model.part_networks.items()},
-        FastAttentionUNet(model.coarse_normals, torch.float32),
-        FastDualEncoderUNet(model.coarse_depth),
-        FastRefiner(model.refiner) if model.refiner is not None else None,
+        {
+            name: FastAttentionUNet(cast("AttentionUNet", network), part_dtype)
+            for name, network in model.part_networks.items()
+        },
+        FastAttentionUNet(cast("AttentionUNet", model.coarse_normals), torch.float32),
+        FastDualEncoderUNet(cast("DualEncoderUNet", model.coarse_depth)),
+        FastRefiner(cast("DepthRefiner", model.refiner)) if model.refiner is not None else None,
         model.conventions,
     ).eval()

@@ -5,6 +5,9 @@ Every class takes a trained layer and computes the same function in eval mode; w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,9 +20,11 @@ NHWC = torch.channels_last
 
 def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> tuple[Tensor, Tensor]:
     """Weight and bias of the convolution that equals `norm(conv(x))` in eval mode, float64."""
+    assert conv.bias is not None  # every layer of the method has one
     weight, bias = conv.weight.detach().double(), conv.bias.detach().double()
     if norm is None:
         return weight, bias
+    assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
     return (
         weight * scale[:, None, None, None],
@@ -29,6 +34,9 @@ def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> tuple[Tensor, T
 
 class FoldedConv(nn.Module):
     """A convolution with its BatchNorm folded in, and a ReLU if wanted; keeps the size of its input."""
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, relu: bool = True) -> None:
         super().__init__()
@@ -49,11 +57,14 @@ class FoldedBlock(nn.Sequential):
     """A ConvBlock: (B, I, H, W) -> (B, O, H, W)."""
 
     def __init__(self, block: ConvBlock, dtype: torch.dtype) -> None:
-        super().__init__(*(FoldedConv.of(layer, dtype) for layer in block))
+        super().__init__(*(FoldedConv.of(layer, dtype) for layer in cast("Iterable[ConvNormReLU]", block)))
 
 
 class FoldedUp(nn.Module):
     """An UpConv, computed on the low grid and scattered straight into its place."""
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, up: UpConv, dtype: torch.dtype) -> None:
         super().__init__()
@@ -107,7 +118,7 @@ class FoldedEncoder(nn.ModuleList):
     """An Encoder that leaves its skips in the decoder's buffers."""
 
     def __init__(self, encoder: Encoder, dtype: torch.dtype) -> None:
-        super().__init__(FoldedBlock(block, dtype) for block in encoder)
+        super().__init__(FoldedBlock(block, dtype) for block in cast("Iterable[ConvBlock]", encoder))
 
     def fill(self, x: Tensor, buffers: list[Tensor], slots: int, position: int = 0) -> Tensor:
         """Run the encoder.
@@ -121,13 +132,13 @@ class FoldedEncoder(nn.ModuleList):
         Returns:
             the coarsest features.
         """
-        for level, block in enumerate(self):
+        *upper, last = self
+        for level, block in enumerate(upper):
             x = block(x)
-            if level == len(self) - 1:
-                return x
             width = x.shape[1]
             if level == len(buffers):
                 shape = (x.shape[0], slots * width, *x.shape[2:])
                 buffers.append(torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=NHWC))
             buffers[level][:, position * width : (position + 1) * width] = x
             x = F.max_pool2d(x, 2)
+        return last(x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,6 +36,7 @@ def up_convolution(conv: nn.Conv2d, x: Tensor) -> Tensor:
     Args:
         conv: 3x3, padding 1.
     """
+    assert conv.bias is not None  # every layer of the method has one
     y = F.conv2d(x, half_resolution_kernel(conv.weight), conv.bias.repeat(4), padding=1)
     return _Scatter.apply(y, conv.out_channels, *x.shape[-2:])
 
@@ -48,7 +51,7 @@ class _Scatter(torch.autograd.Function):
     """Puts the four parities of an upsampled map in their places: (B, 4 O, H + 1, W + 1) -> (B, O, 2 H, 2 W)."""
 
     @staticmethod
-    def forward(ctx, y: Tensor, channels: int, height: int, width: int) -> Tensor:
+    def forward(ctx: Any, y: Tensor, channels: int, height: int, width: int) -> Tensor:
         ctx.shape, ctx.channels = y.shape, channels
         out = _empty_like_layout(y, (len(y), channels, 2 * height, 2 * width))
         for row in (0, 1):
@@ -59,7 +62,7 @@ class _Scatter(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         height, width = (side // 2 for side in gradient.shape[-2:])
         back = _empty_like_layout(gradient, ctx.shape).zero_()
         for row in (0, 1):

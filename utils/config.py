@@ -8,14 +8,17 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from utils.errors import InputError, shown
 from utils.files import read_text
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 MOST_VALUES, DEEPEST = 10_000, 20
@@ -141,7 +144,7 @@ def build_config(cls: type[Config], values: Mapping[str, Any], where: str) -> Co
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return build_config(kind, value, where)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:

@@ -21,7 +21,7 @@ def _under(ours: str, official: str, names: dict[str, str]) -> dict[str, str]:
 
 
 def _decoder(levels: int) -> dict[str, str]:
-    table = {}
+    table: dict[str, str] = {}
     for step in range(levels - 1):
         level = levels - step
         table |= _under(f"decoder.{step}.up", f"Up{level}", UP)
@@ -46,7 +46,7 @@ def _dual_encoder_unet() -> dict[str, str]:
 
 
 def _refiner() -> dict[str, str]:
-    table = {}
+    table: dict[str, str] = {}
     for step in range(3):
         table |= _under(f"steps.{step}.up", f"depth{step + 1}", UP)
         table |= _under(f"steps.{step}.normals", f"normal{step + 1}", {"conv": "conv.0", "norm": "conv.1"})
@@ -57,7 +57,7 @@ def _refiner() -> dict[str, str]:
 
 def layer_names() -> dict[str, str]:
     """Official layer name -> our layer name; tensor names add ".weight", ".bias", ".running_mean", ... alike."""
-    table = {}
+    table: dict[str, str] = {}
     for kind in KINDS:
         table |= _under(f"part_networks.{kind.name}", f"img2normal_{kind.name}", _attention_unet())
     table |= _under("coarse_normals", "img2normal_down", _attention_unet())
