@@ -140,6 +140,40 @@ def test_processes_end_with_their_parent(tmp_path, how):
     assert wait_for(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
 
 
+STARTING = """
+import os, sys, time
+from pathlib import Path
+from utils.batch import run_batch
+from utils.errors import ends_in_one_line
+
+if __name__ == "__mp_main__":  # a worker imports its script
+    Path(sys.argv[1], f"worker.{os.getpid()}").touch()
+    time.sleep(60)
+
+@ends_in_one_line
+def main(argv=None):
+    run_batch(["a", "b", "c"], print, lambda name: False, "test", jobs=2)
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_processes_start_is_one_line(tmp_path):
+    """A terminal sends Ctrl-C to all processes: those that still import say nothing."""
+    script = tmp_path / "starting.py"
+    script.write_text(STARTING)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    workers = wait_for(lambda: len(found := list(tmp_path.glob("worker.*"))) == 2 and found)
+    os.killpg(parent.pid, signal.SIGINT)
+    errors = parent.communicate(timeout=20)[1]
+    assert parent.returncode == 130 and errors.endswith("stopped by Ctrl-C\n") and "Traceback" not in errors
+    assert wait_for(lambda: not any(Path(f"/proc/{path.suffix[1:]}/cmdline").exists() for path in workers))
+
+
 def wait_for(condition, seconds=40):
     """The condition's value as soon as it is true."""
     end = time.monotonic() + seconds

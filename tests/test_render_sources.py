@@ -123,7 +123,10 @@ def test_broken_fit_is_named(tmp_path: Path, content: bytes):
         read_facing(tmp_path / "a.pkl")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"joint3d": [[1, 2, 3]]}', '{"joint3d": "x"}'])
+ENDLESS = json.dumps({"joint3d": [[10**400, 0, 0]] * 133})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"joint3d": [[1, 2, 3]]}', '{"joint3d": "x"}', ENDLESS])
 def test_broken_joints_are_named(tmp_path: Path, text: str):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match="a.json"):

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,8 +172,9 @@ def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int
     # spawn: torch, Open3D and OpenCV threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
-        futures = {pool.submit(work, name): name for name in names}
         try:
+            with _ctrl_c_held():
+                futures = {pool.submit(work, name): name for name in names}
             for future in as_completed(futures):
                 yield futures[future], future.exception()
         except BaseException:
@@ -182,9 +184,24 @@ def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int
             raise
 
 
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Ctrl-C within the block comes at its end. Processes that it starts go on holding it back, into their imports."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end_with_parent() -> None:
     """Let this process end at once when its parent does, and at Ctrl-C, without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see _ctrl_c_held
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -65,6 +65,8 @@ def read_joint3d(path: Path) -> tuple[np.ndarray, np.ndarray] | tuple[None, None
         raise InputError(f"{path}: no joint3d of numbers, expected JSON with joint3d (133, 3)") from error
     if joints.shape != (133, 3) or visible.shape != (133,):
         raise InputError(f"{path}: joint3d {joints.shape} and visible {visible.shape}, expected (133, 3) and (133,)")
+    if np.isinf(joints).any():  # a joint that is not there may be NaN
+        raise InputError(f"{path}: joint3d has an infinite number, expected places in the frame of the scan")
     chosen = list(WHOLEBODY)
     return joints[chosen], (visible[chosen] > 0) & np.isfinite(joints[chosen]).all(1)
 
