@@ -12,6 +12,8 @@ SURE_MARGIN = 9
 BOX_MARGIN = 30
 """Background around the person that GrabCut learns from [px]."""
 ITERATIONS = 3
+NO_BOX = (0, 0, 0, 0)
+"""GrabCut does not look at it when it starts from a mask."""
 SMALLEST_PIECE = 0.02
 """Of the largest piece of a mask: smaller ones are dropped."""
 FILTER_RADIUS, FILTER_EPS = 6, 1e-4
@@ -74,7 +76,7 @@ def grab_cut(rgb: np.ndarray, probability: np.ndarray) -> np.ndarray:
     # GrabCut starts from a k-means with random centres.
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(rgb[box]), inside, None, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(rgb[box]), inside, NO_BOX, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)
     mask = np.zeros_like(likely)
     mask[box] = np.isin(inside, (cv2.GC_FGD, cv2.GC_PR_FGD))
     return mask

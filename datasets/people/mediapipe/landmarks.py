@@ -65,11 +65,11 @@ def _refined(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 def find_pose(networks: Networks, pyramid: Pyramid, region: Region) -> Pose:
     """The person in a region."""
     side = INPUT_SIDE["pose_landmark_full"]
-    values, presence, logits, heatmaps, _ = networks.run("pose_landmark_full", pyramid.crop(region, side) / 255.0)
+    values, presences, logits, heatmaps, _ = networks.run("pose_landmark_full", pyramid.crop(region, side) / 255.0)
     values = values.reshape(POSE_POINTS, 5).astype(np.float64)  # x, y, z [px], visibility, presence (logits)
     points = _refined(values[:, :2] / side, sigmoid(heatmaps[0].astype(np.float64)))
     mask = sigmoid(logits[0, :, :, 0]).astype(np.float32)
-    presence = float(presence.ravel()[0])
+    presence = float(presences.ravel()[0])
     return Pose(region.to_photo(points * side, side), sigmoid(values[:, 3]), presence, mask, region)
 
 
@@ -93,12 +93,12 @@ def find_hand(networks: Networks, pyramid: Pyramid, wrist: np.ndarray, index: np
     region that its own points give.
     """
     knuckles = (2 * index + pinky) / 3
-    reach = 2 * np.linalg.norm(knuckles - wrist)
+    reach = float(2 * np.linalg.norm(knuckles - wrist))
     region = Region.along(knuckles, knuckles - wrist, reach).moved_down(-0.1 * reach).grown(2.7)
     side = INPUT_SIDE["hand_recrop"]
     axis = networks.run("hand_recrop", pyramid.crop(region, side) / 255.0)[0].reshape(2, 2)
     centre, end = region.to_photo(axis.astype(np.float64), side)
-    reach = 2 * np.linalg.norm(end - centre)
+    reach = float(2 * np.linalg.norm(end - centre))
     region = Region.along(centre, centre - end, reach).moved_down(-0.1 * reach)
     return _find_hand_once(networks, pyramid, hand_region(_find_hand_once(networks, pyramid, region).points))
 

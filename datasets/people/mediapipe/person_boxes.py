@@ -49,7 +49,7 @@ class Detection:
 
 def person_region(hips: np.ndarray, reach: np.ndarray) -> Region:
     """The square that the landmark network wants: upright along the body, centred on the hips (2,)."""
-    return Region.along(hips, reach - hips, 2 * REACH * np.linalg.norm(reach - hips))
+    return Region.along(hips, reach - hips, float(2 * REACH * np.linalg.norm(reach - hips)))
 
 
 def _anchors(side: int) -> np.ndarray:
