@@ -141,8 +141,13 @@ def thinned(view: View) -> View:
     Nothing that they learn from is lost, and everything that is done to a photo costs a sixteenth.
     """
     kept = coarse_pixels(len(view.rgb))
-    middle = np.ix_(kept, kept)
-    return View(view.rgb[middle], view.depth[(slice(None), *middle)], view.joints)
+    rows, columns = np.ix_(kept, kept)
+    return View(view.rgb[rows, columns], view.depth[:, rows, columns], view.joints)
+
+
+def _between(limits: tuple[float, ...], rng: np.random.Generator) -> float:
+    low, high = limits
+    return rng.uniform(low, high)
 
 
 class Augmentation:
@@ -177,14 +182,18 @@ class Augmentation:
             view = reframed(view, *ending_above_the_feet(view, rng), pixels)
         elif config.shift or set(config.scale) != {1.0}:
             shift = rng.uniform(-config.shift, config.shift, 2) * size
-            view = reframed(view, rng.uniform(*config.scale), tuple(shift), pixels)
+            view = reframed(view, _between(config.scale, rng), (shift[0], shift[1]), pixels)
         elif self.thin:
             view = thinned(view)
         joints = view.joints + rng.normal(0, 1, view.joints.shape) * config.joint_noise * size
         background = np.zeros_like(view.rgb)
         if rng.random() < config.background:
             background = self.backgrounds.background(len(view.rgb), rng)
-        dimming = tuple(rng.uniform(*factors) for factors in (config.brightness, config.contrast, config.saturation))
+        dimming = (
+            _between(config.brightness, rng),
+            _between(config.contrast, rng),
+            _between(config.saturation, rng),
+        )
         if rng.random() < config.cut_out:
             rgb = self._through_camera(composite(view.rgb, view.person, background), rng)
             rgb = cut_out(rgb, self._imprecise(view.person, rng), self.backdrop, dimming)
@@ -206,7 +215,7 @@ class Augmentation:
         if config.gamma:
             levels = 255 * (np.arange(256) / 255) ** np.exp(rng.uniform(-config.gamma, config.gamma))
             rgb = cv2.LUT(rgb, np.round(levels).astype(np.uint8))
-        image = rgb.astype(np.float32)
+        image: np.ndarray = rgb.astype(np.float32)
         if config.color_cast:
             image = image * rng.uniform(1 - config.color_cast, 1 + config.color_cast, 3).astype(np.float32)
         if config.side_light:
@@ -223,6 +232,10 @@ class Augmentation:
             image = image + np.stack([grain, np.roll(grain, 97, 0), np.roll(grain, 89, 1)], axis=2)
         image = np.clip(np.round(image), 0, 255).astype(np.uint8)
         if config.jpeg and rng.random() < 0.5:
-            quality = int(rng.uniform(*config.jpeg))
-            image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+            quality = int(_between(config.jpeg, rng))
+            decoded = cv2.imdecode(
+                cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+            )
+            assert decoded is not None  # it has just been encoded
+            return decoded
         return image

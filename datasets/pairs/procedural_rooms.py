@@ -25,7 +25,7 @@ def procedural_background(size: int, rng: np.random.Generator) -> np.ndarray:
     picture = _lit(paint(rng), rng)
     sigma = rng.uniform(0.4, 4.0)
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma)
-    picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    picture = np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
     # One tile of grain, repeated: noise for every pixel would take longer than all the rest.
     grain = rng.normal(0, rng.uniform(0.5, 2.5), size=(256, 256)).astype(np.float32)
     picture += np.tile(grain, (-(-size // 256), -(-size // 256)))[:size, :size, None]
@@ -35,7 +35,7 @@ def procedural_background(size: int, rng: np.random.Generator) -> np.ndarray:
 def _color(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
     """(3,) float32 in [0, 255]; warm hues, which rooms have, are more likely than cold ones."""
     hue = rng.normal(0.09, 0.06) if rng.random() < 0.6 else rng.random()
-    return np.float32(colorsys.hsv_to_rgb(hue % 1, rng.uniform(*saturation), rng.uniform(*value))) * 255
+    return np.array(colorsys.hsv_to_rgb(hue % 1, rng.uniform(*saturation), rng.uniform(*value)), np.float32) * 255
 
 
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> np.ndarray:
@@ -50,7 +50,7 @@ def _lit(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[0:PAINTED, 0:PAINTED].astype(np.float32) / PAINTED
     distance = (x - rng.uniform(-0.2, 1.2)) ** 2 + (y - rng.uniform(-0.3, 0.6)) ** 2
     light = rng.uniform(0.55, 0.95) + rng.uniform(0.1, 0.7) * np.exp(-distance / rng.uniform(0.1, 0.9))
-    tint = 1 + rng.uniform(-0.07, 0.07) * np.float32([1, 0, -1])
+    tint = 1 + rng.uniform(-0.07, 0.07) * np.array([1, 0, -1], np.float32)
     return picture * light[..., None] * tint
 
 
@@ -130,7 +130,7 @@ def _furnish(picture: np.ndarray, horizon: int, rng: np.random.Generator) -> Non
         corners = (max(left, 0), top, min(left + wide, PAINTED - 1), min(top + tall, horizon - 20))
         if corners[2] - corners[0] > 12 and corners[3] - corners[1] > 12:
             window = rng.random() < 0.35
-            fill = np.float32([225, 235, 250]) if window else _color(rng, (0.1, 0.7), (0.2, 0.9))
+            fill = np.array([225, 235, 250], np.float32) if window else _color(rng, (0.1, 0.7), (0.2, 0.9))
             _box(picture, corners, fill, rng)
     if rng.random() < 0.45:
         left = int(rng.integers(0, PAINTED - 80))
@@ -184,14 +184,14 @@ def _tree(
 def _open_air(rng: np.random.Generator) -> np.ndarray:
     """Sky, something green or built along the horizon, ground."""
     y = np.linspace(0, 1, PAINTED, dtype=np.float32)[:, None, None]
-    sky, haze = np.float32([110, 160, 220]) * rng.uniform(0.7, 1.1), np.float32([225, 228, 230])
+    sky, haze = np.array([110, 160, 220], np.float32) * rng.uniform(0.7, 1.1), np.array([225, 228, 230], np.float32)
     picture = np.broadcast_to(sky + (haze - sky) * y * rng.uniform(0.8, 1.3), (PAINTED, PAINTED, 3)).copy()
     picture += 18 * _smooth_noise(rng, (PAINTED, PAINTED), (6, 4))[..., None]
     horizon = int(rng.uniform(0.5, 0.75) * PAINTED)
     for _ in range(rng.integers(6, 28)):
         x, wide, tall = int(rng.integers(0, PAINTED)), int(rng.integers(20, 110)), int(rng.integers(30, 260))
         if rng.random() < 0.6:
-            green = np.float32([60, 90, 45]) * rng.uniform(0.5, 1.4)
+            green = np.array([60, 90, 45], np.float32) * rng.uniform(0.5, 1.4)
             _tree(picture, (x, horizon - tall // 3), (wide // 2, tall // 2), green, rng)
         else:
             house = _color(rng, (0.02, 0.3), (0.4, 0.85)).tolist()
@@ -199,7 +199,7 @@ def _open_air(rng: np.random.Generator) -> np.ndarray:
             for row in range(horizon - tall + 8, horizon - 10, 18):
                 for column in range(x - wide // 2 + 6, x + wide // 2 - 8, 14):
                     cv2.rectangle(picture, (column, row), (column + 6, row + 9), (60, 70, 85), -1)
-    ground = _color(rng, (0.02, 0.4), (0.3, 0.65)) if rng.random() < 0.6 else np.float32([85, 110, 60])
+    ground = _color(rng, (0.02, 0.4), (0.3, 0.65)) if rng.random() < 0.6 else np.array([85, 110, 60], np.float32)
     below = (PAINTED - horizon, PAINTED)
     near = np.linspace(0.3, 1, PAINTED - horizon, dtype=np.float32)[:, None]
     texture = near * (0.05 * _smooth_noise(rng, below, (60, 90)) + 0.12 * _smooth_noise(rng, below, (8, 3)))

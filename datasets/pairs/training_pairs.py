@@ -36,8 +36,8 @@ class Sample:
     def stack(cls, samples: Sequence[Sample]) -> Sample:
         """A batch; what a DataLoader calls."""
         names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
-        tensors = (torch.stack([getattr(sample, name) for sample in samples]) for name in names)
-        return cls(*tensors, tuple(problem for sample in samples for problem in sample.problems))
+        tensors = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in names}
+        return cls(**tensors, problems=tuple(problem for sample in samples for problem in sample.problems))
 
     def to(self, device: torch.device) -> Sample:
         """All tensors on a device, copied without waiting where the memory is pinned."""
@@ -110,12 +110,12 @@ class TrainingPairs(Dataset):
         raise InputError(f"{len(problems)} samples in a row cannot be used, the first: {problems[0]}")
 
     def _read(self, pair: Pair, rng: np.random.Generator) -> Sample:
-        rgb, *depths = read_pair(self.root, pair)
+        rgb, front, back = read_pair(self.root, pair)
         if len(rgb) != self.canvas:
             raise InputError(f"{self.root / pair.shaded_front}: {len(rgb)} px, expected model.canvas = {self.canvas}")
         path = self.root / pair.joints
         joints = joints_on_canvas(path, *read_joints(path), self.canvas)
-        view = view_of(rgb, tuple(depths), joints)
+        view = view_of(rgb, (front, back), joints)
         if not view.person.any():
             raise InputError(f"{self.root / pair.depth('front')}: the depth map is all background, expected a person")
         if self.augmentation:
@@ -126,7 +126,7 @@ class TrainingPairs(Dataset):
 
     def _sample(self, view: View, pair: Pair) -> Sample:
         # As at test: parts that begin beyond the picture are left out.
-        seen = ((view.joints >= 0) & (view.joints <= self.canvas - 1)).all(1)
+        seen = np.all((view.joints >= 0) & (view.joints <= self.canvas - 1), axis=1)
         try:
             poses = pose_parts(canvas_coordinates(view.joints, self.canvas), seen)
         except ValueError as error:
