@@ -120,8 +120,7 @@ class BodyModel:
             else:
                 first = FIRST_AGE_ANCHOR if name == "age" else 0.0
                 corner_weights.append(_interpolation(value(name), np.linspace(first, 1.0, len(corners))))
-        corner_weights = np.concatenate(corner_weights)
-        return np.where(self.masks, corner_weights, 1.0).prod(1) @ self.projection
+        return np.where(self.masks, np.concatenate(corner_weights), 1.0).prod(1) @ self.projection
 
     def rest(self, figure: Figure) -> RestBody:
         """The figure in the A-pose."""

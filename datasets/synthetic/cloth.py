@@ -55,7 +55,9 @@ class Obstacle:
         return _outside(points, nearest, normal, square, margin)
 
 
-def _outside(points, nearest, normal, square, margin: float) -> np.ndarray:
+def _outside(
+    points: np.ndarray, nearest: np.ndarray, normal: np.ndarray, square: np.ndarray, margin: float
+) -> np.ndarray:
     short = margin - ((points - nearest) * normal).sum(1)
     return points + normal * np.where(square, np.maximum(short, 0), 0)[:, None]
 

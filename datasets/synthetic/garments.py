@@ -11,6 +11,8 @@ from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Material
 from datasets.synthetic.fabrics import choose
 
+Field = Callable[[Chart], np.ndarray]
+"""One number for every point of a chart."""
 FAR = 1.0
 """A field value that never limits [m]."""
 
@@ -30,8 +32,8 @@ class Garment:
     kind: str
     mesh: str  # "tights" or "skirt": the base surface it is cut from
     material: Material
-    covers: Callable[[Chart], np.ndarray]
-    stands_off: Callable[[Chart], np.ndarray]  # distance from the base surface [m]
+    covers: Field
+    stands_off: Field  # distance from the base surface [m]
     collar: str  # a key of collar.PROFILES, "" for none
     folds: float  # how strongly folds are seeded, 1 = normal
     smoothing: int  # rounds that bridge details of the body in the rest shape
@@ -70,7 +72,14 @@ def _on_arm(chart: Chart) -> np.ndarray:
     return chart.arm > 0.5
 
 
-def upper_field(marks: Landmarks, hem_y: float, sleeve: float | None, style: str, size: float, front_gap=None):
+def upper_field(
+    marks: Landmarks,
+    hem_y: float,
+    sleeve: float | None,
+    style: str,
+    size: float,
+    front_gap: tuple[float, float] | None = None,
+) -> Field:
     """Covers of a shirt, pullover or jacket.
 
     Args:
@@ -97,7 +106,7 @@ def upper_field(marks: Landmarks, hem_y: float, sleeve: float | None, style: str
     return covers
 
 
-def lower_field(marks: Landmarks, waist_y: float, leg_end: float):
+def lower_field(marks: Landmarks, waist_y: float, leg_end: float) -> Field:
     """Covers of trousers and shorts; `leg_end` is a share of the leg."""
 
     def covers(chart: Chart) -> np.ndarray:

@@ -126,7 +126,9 @@ def scalp_field(
     return _hairline(points, _Head(rest, marks, model), style, seed + 5, marks.unit)
 
 
-def _cap(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows):
+def _cap(
+    style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows: np.ndarray
+) -> Piece:
     """The scalp's hair as one closed-looking shell."""
     scalp = surface("scalp")
     field = _hairline(scalp.weights @ rest.vertices, head, style, seed + 5, unit)
@@ -161,7 +163,9 @@ UNDERLAYER_TURN = 0.16
 """[rad] The hair surface is cut into strips; a second layer, turned by half a strip, closes the gaps."""
 
 
-def _curtain(style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows):
+def _curtain(
+    style: HairStyle, head: _Head, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows: np.ndarray
+) -> Piece:
     """Hair that falls over neck and shoulders, in two layers."""
     base = surface("hair")
     points = base.weights @ rest.vertices
@@ -195,7 +199,16 @@ def _on_head(part_points: np.ndarray, model: BodyModel, rest: RestBody, posed: P
     return (part_points - rest.heads[bone]) @ posed.rotations[bone].T + posed.heads[bone]
 
 
-def _knot(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody, unit: float, seed: int, width: int):
+def _knot(
+    style: HairStyle,
+    head: _Head,
+    model: BodyModel,
+    rest: RestBody,
+    posed: PosedBody,
+    unit: float,
+    seed: int,
+    width: int,
+) -> Piece:
     """A bun or a ponytail at the back of the head."""
     rng = np.random.default_rng(seed)
     height = head.eye_y + rng.uniform(-0.1, 0.75) * head.height
@@ -222,7 +235,9 @@ def _knot(style: HairStyle, head: _Head, model, rest: RestBody, posed: PosedBody
     return Piece("hair", _on_head(points, model, rest, posed), faces, rows, np.ones(len(points)))
 
 
-def _beard(style: HairStyle, head: _Head, marks: Landmarks, rest: RestBody, posed: PosedBody, unit: float, seed, rows):
+def _beard(
+    style: HairStyle, marks: Landmarks, rest: RestBody, posed: PosedBody, unit: float, seed: int, rows: np.ndarray
+) -> Piece | None:
     """A beard along jaw, chin and upper lip."""
     scalp = surface("scalp")
     points = scalp.weights @ rest.vertices
@@ -259,13 +274,13 @@ def make_hair(
 ) -> list[Piece]:
     """The hair of a posed person."""
     head, unit = _Head(rest, marks, model), marks.unit
-    parts = []
+    parts: list[Piece | None] = []
     if style.kind != "bald":
-        parts.append(_cap(style, head, model, rest, posed, unit, seed, rows))
+        parts.append(_cap(style, head, rest, posed, unit, seed, rows))
     if style.curtain > 0:
         parts.append(_curtain(style, head, rest, posed, unit, seed, rows))
     if style.kind in ("bun", "ponytail"):
         parts.append(_knot(style, head, model, rest, posed, unit, seed, rows.shape[1]))
     if style.beard > 0:
-        parts.append(_beard(style, head, marks, rest, posed, unit, seed, rows))
+        parts.append(_beard(style, marks, rest, posed, unit, seed, rows))
     return [part for part in parts if part is not None]

@@ -17,7 +17,7 @@ def _lattice() -> np.ndarray:
     return (values / values.std()).astype(np.float32)
 
 
-def noise(points: np.ndarray, frequency: float | tuple[float, ...], seed: int) -> np.ndarray:
+def noise(points: np.ndarray, frequency: float | tuple[float, ...] | np.ndarray, seed: int) -> np.ndarray:
     """(N,) noise of unit variance at (N, 3) points; a feature is about 3 / frequency long."""
     offset = np.random.default_rng(seed).uniform(0, PERIOD, 3)
     cells = np.asarray(points, dtype=np.float32) * np.asarray(frequency, dtype=np.float32) + offset.astype(np.float32)
@@ -26,5 +26,5 @@ def noise(points: np.ndarray, frequency: float | tuple[float, ...], seed: int) -
 
 def fractal_noise(points: np.ndarray, frequency: float | tuple[float, ...], seed: int, octaves: int = 3) -> np.ndarray:
     """(N,) sum of octaves, each twice as fine and half as strong."""
-    frequency = np.asarray(frequency, dtype=np.float64)
-    return sum(0.5**k * noise(points, frequency * 2**k, seed + k) for k in range(octaves))
+    base = np.asarray(frequency, dtype=np.float64)
+    return np.asarray(sum(0.5**k * noise(points, base * 2**k, seed + k) for k in range(octaves)))

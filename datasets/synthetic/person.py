@@ -185,7 +185,7 @@ def _dress(
         collar = make_collar(part, sewn, marks, neck) if sewn else None
         if collar is not None:
             clothes.append(with_lining(collar, 0.002 * marks.unit, np.zeros(len(collar.faces), bool)))
-    skin = _skin(model, rest, posed, chart, marks, outfit, shoes)
+    skin = _skin(rest, posed, chart, marks, outfit)
     skin = without_faces(skin, _unseen(skin, outfit, draped, marks) | _in_shoes(skin, model, rest, marks, shoes))
     skin = replace(skin, edge=scalp_field(skin.rows[:, :3], model, rest, marks, style, seeds[3]))
     return [skin, _eyes(rest, posed, chart), *pair, *clothes], Obstacle([(part.points, part.faces) for part in draped])
@@ -212,7 +212,7 @@ def _in_shoes(skin: Piece, model: BodyModel, rest: RestBody, marks: Landmarks, s
     return inside[skin.faces].all(1)
 
 
-def _skin(model, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks, outfit, shoes) -> Piece:
+def _skin(rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks, outfit: list[Garment]) -> Piece:
     """The body, a little slimmer under cloth."""
     body = surface("body")
     rows = body.weights @ chart.rows

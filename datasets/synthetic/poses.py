@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ ARMS = {
 STANCES = {"even": 0.42, "shifted": 0.30, "wide": 0.08, "step": 0.20}
 
 
-def _turn(axis: np.ndarray, degrees: float) -> np.ndarray:
+def _turn(axis: np.ndarray | Sequence[float], degrees: float) -> np.ndarray:
     axis = np.asarray(axis, dtype=np.float64)
     return Rotation.from_rotvec(axis / np.linalg.norm(axis) * np.radians(degrees)).as_matrix()
 
@@ -52,7 +53,9 @@ class ArmGoal:
     curl: float  # how far the fingers bend [deg]
 
 
-def _reach(shoulder: np.ndarray, target: np.ndarray, lengths: tuple[float, float], elbow: np.ndarray):
+def _reach(
+    shoulder: np.ndarray, target: np.ndarray, lengths: tuple[float, float], elbow: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Directions of upper arm and forearm that bring the wrist to `target`, the elbow towards `elbow`."""
     upper, fore = lengths
     way = target - shoulder
@@ -86,8 +89,8 @@ def _arm_goal(kind: str, rng: np.random.Generator, rig: _Rig, side: str, opened:
         bend = _unit(np.array([u(-0.9, 0.5), u(0.0, 1.2), u(0.0, 0.8)]))
         flex = np.radians(u(5, 95))
         bend = _unit(bend - upper * (bend @ upper))
-        palm = None if u() < 0.5 else np.array([0, 0, 1.0])
-        return ArmGoal(upper, upper * np.cos(flex) + bend * np.sin(flex), palm, u(0, 40))
+        facing = None if u() < 0.5 else np.array([0, 0, 1.0])
+        return ArmGoal(upper, upper * np.cos(flex) + bend * np.sin(flex), facing, u(0, 40))
     if kind == "reach":
         upper = _unit(np.array([u(0.1, 0.6) + out, -1.0, u(-0.1, 0.5)]))
         fore = _unit(np.array([u(-0.2, 0.9), u(-0.5, 0.5), u(0.5, 1.0)]))
@@ -135,7 +138,9 @@ class _Rig:
         return middle, near[near[:, 2].argmax()]
 
 
-def _pose_arm(turns: dict[str, np.ndarray], rig: _Rig, side: str, sign: float, goal: ArmGoal, rng) -> None:
+def _pose_arm(
+    turns: dict[str, np.ndarray], rig: _Rig, side: str, sign: float, goal: ArmGoal, rng: np.random.Generator
+) -> None:
     """Turn clavicle, upper arm, forearm, wrist and fingers so that the arm meets its goal."""
     shoulder, elbow, wrist = (rig.head(f"{bone}.{side}") for bone in ("upperarm01", "lowerarm01", "wrist"))
     upper_axis, fore_axis = _unit(elbow - shoulder), _unit(wrist - elbow)
@@ -211,7 +216,9 @@ def _pose_legs(turns: dict[str, np.ndarray], rig: _Rig, rng: np.random.Generator
             turns[f"toe{toe}-1.{side}"] = _turn([1, 0, 0], -0.8 * tiptoe)
 
 
-def sample_pose(model: BodyModel, rest: RestBody, rng: np.random.Generator, opened: dict[str, float]):
+def sample_pose(
+    model: BodyModel, rest: RestBody, rng: np.random.Generator, opened: dict[str, float]
+) -> dict[str, np.ndarray]:
     """A random standing pose.
 
     Args:

@@ -83,7 +83,9 @@ def skin_color(
     return np.clip(color, 0, 1)
 
 
-def _face(complexion: Complexion, style: HairStyle, points, color, scalp, marks: Landmarks) -> np.ndarray:
+def _face(
+    complexion: Complexion, style: HairStyle, points: np.ndarray, color: np.ndarray, scalp: np.ndarray, marks: Landmarks
+) -> np.ndarray:
     """Color of a head: cheeks, lips, brows, lids, stubble, and the shade of hair under a haircut."""
     nose, left_eye = marks.face["nose"], marks.face["left_eye"]
     size = (nose[2] - marks.face["left_ear"][2]) / 0.1  # 1 for an adult
@@ -131,7 +133,9 @@ def eye_color(complexion: Complexion, points: np.ndarray, marks: Landmarks) -> n
     return np.where((across < 0.0026)[:, None] & front, 0.02, color)
 
 
-def hair_color(complexion: Complexion, style: HairStyle, points: np.ndarray, ramp: np.ndarray, marks: Landmarks):
+def hair_color(
+    complexion: Complexion, style: HairStyle, points: np.ndarray, ramp: np.ndarray, marks: Landmarks
+) -> np.ndarray:
     """(N, 3) sRGB of hair at rest-pose points: strands, darker roots, the skin shining through at the hairline."""
     p = points / marks.unit
     centre = marks.face["left_ear"] * [0, 1, 1] / marks.unit

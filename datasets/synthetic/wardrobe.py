@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Material, Obstacle, Shell, fold_seed, settle
@@ -114,7 +115,7 @@ def drape(
     return Piece(garment.kind, points, faces, rows, edge)
 
 
-def _crumpled(points: np.ndarray, mean, unit: float) -> np.ndarray:
+def _crumpled(points: np.ndarray, mean: sp.csr_matrix, unit: float) -> np.ndarray:
     """(V, 1) in [0, 1]: where cloth folded sharper than its triangles can show, as above a raised shoulder."""
     sharp = np.linalg.norm(points - mean @ points, axis=1) / unit
     return np.clip(mean @ (mean @ np.clip((sharp - 0.0022) / 0.001, 0, 1)) * 3, 0, 1)[:, None]
