@@ -168,7 +168,7 @@ def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | Non
         if isinstance(source, Synthetic):
             # Any seed makes a person, so every predicted one has a truth, whether the split names it or not.
             predicted = (name for name in predicted_subjects(args.pred) if source.seed_of(name) is not None)
-            names = sorted({one.subject for one in split}.union(predicted))
+            names = sorted({one.subject for one in split or ()}.union(predicted))
         else:
             names = source.names()
         truths = lambda yaw: {name: [Path(name)] for name in names}  # noqa: E731

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -100,7 +101,7 @@ def write_histogram(path: Path, title: str, results: Results) -> None:
     _save(figure, path)
 
 
-def _draw_points(axis, block: str, results: Results) -> None:
+def _draw_points(axis: Axes, block: str, results: Results) -> None:
     spread = [one.distributions[block] for one in results.measured.values() if block in one.distributions]
     edges = np.linspace(0, spread[0].top, BINS + 1)
     for curve in spread[0].counts:
@@ -113,7 +114,7 @@ def _draw_points(axis, block: str, results: Results) -> None:
     axis.legend()
 
 
-def _draw_subjects(axis, block: str, results: Results) -> None:
+def _draw_subjects(axis: Axes, block: str, results: Results) -> None:
     word = block.split(",")[0]
     columns = [column for column in results.columns if column.split("/")[0].split(" ")[0] == word.split(" ")[0]]
     chosen = [column for column in columns if "chamfer" in column] or columns[:1]
@@ -122,4 +123,4 @@ def _draw_subjects(axis, block: str, results: Results) -> None:
     axis.hist(values, bins=min(30, max(5, len(values) // 3)))
     axis.set_xlabel(chosen[0] if chosen else block)
     axis.set_ylabel("subjects")
-    axis.yaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="y", integer=True)

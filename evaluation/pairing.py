@@ -74,7 +74,7 @@ def _folder(path: Path, flag: str) -> Path:
 
 
 def _meshes_in(folder: Path) -> Found:
-    found = defaultdict(list)
+    found: defaultdict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix.lower() in MESH_SUFFIXES and not path.name.startswith("."):
             found[path.stem].append(path)
@@ -92,8 +92,8 @@ def is_output_folder(folder: Path) -> bool:
     return (folder / MESHES).is_dir() or (folder / DEPTH).is_dir()
 
 
-def _view_folders(folder: Path) -> dict[float, Path]:
-    views = {}
+def _view_folders(folder: Path) -> dict[float | None, Path]:
+    views: dict[float | None, Path] = {}
     for path in sorted(folder.iterdir()):
         view = viewpoint_of(path.name)
         if view and path.is_dir():
@@ -110,7 +110,7 @@ def prediction_views(folder: Path) -> dict[float | None, Path]:
     named = viewpoint_of(_folder(folder, "--pred").resolve().name)
     if named:
         return {named.yaw: folder}
-    return dict(_view_folders(folder)) or {None: folder}
+    return _view_folders(folder) or {None: folder}
 
 
 def truth_kind(folder: Path) -> str:
@@ -139,7 +139,7 @@ def find_scans(folder: Path) -> Found:
     Inside a subject's folder the file named like the folder wins; `_OBJ`, `_100k` and `_200k` at the end of a name do
     not belong to the subject (RenderPeople).
     """
-    found = defaultdict(list)
+    found: defaultdict[str, list[Path]] = defaultdict(list)
     for name, paths in _meshes_in(folder).items():
         found[SCAN_SUFFIX.sub("", name)] += paths
     for path in sorted(folder.iterdir()):
@@ -200,10 +200,11 @@ def pair_up(pred: Path, find_truths: FindTruths, maps: bool, split: list[Expecte
     Raises:
         InputError: a folder cannot be used at all.
     """
-    views, pairs = prediction_views(pred), Pairs()
+    views: dict[float | None, Path | None] = dict(prediction_views(pred))
+    pairs = Pairs()
     expected_yaws = {y for subject in split or () for y in subject.yaws}
-    for view in sorted(expected_yaws - {yaw if v is None else v for v in views}):
-        views[view] = None
+    for missing in sorted(expected_yaws - {yaw if v is None else v for v in views}):
+        views[missing] = None
     for view, folder in views.items():
         view_yaw = yaw if view is None else view
         predictions = _predictions_in(folder, maps) if folder else {}
@@ -217,7 +218,7 @@ def _pair_view(
     pairs: Pairs, predictions: Found, truths: Found, split: list[Expected] | None, yaw: float, several: bool
 ) -> None:
     suffix = f"_y{yaw:g}" if several else ""
-    found = defaultdict(list)
+    found: defaultdict[str, list[Path]] = defaultdict(list)
     for name, paths in predictions.items():
         subject = _of_subject(name, set(truths) | {expected.subject for expected in split or ()})
         if subject is None:

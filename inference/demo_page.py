@@ -113,6 +113,11 @@ def frame_around(mesh: str | None) -> str:
     return f'<iframe title="the person in 3D" style="{style}" srcdoc="{content}"></iframe>'
 
 
+def visitor_of(request: gr.Request) -> str:
+    """The name of a visitor's page, as Gradio gives it."""
+    return str(request.session_hash)
+
+
 def moved(shown: Shown, joint: str, place: tuple[float, float]) -> Shown:
     """The joint of that name at another place [px of the photo]."""
     index = JOINTS.index(joint)
@@ -131,14 +136,14 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
     """
 
     def run(path: str | None, request: gr.Request, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008  (Gradio finds the progress bar by its default)
-        yield from told(demo.start(path, progress, request.session_hash))
+        yield from told(demo.start(path, progress, visitor_of(request)))
 
     def rerun(
         shown: Shown | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  (as above)
     ) -> Iterator[tuple[Any, ...]]:
-        yield from told(demo.again(shown, progress, request.session_hash))
+        yield from told(demo.again(shown, progress, visitor_of(request)))
 
     def told(results: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         """The results; errors as the one line that they are."""
@@ -154,7 +159,7 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
         return shown, picture_of_joints(shown)
 
     def leave(request: gr.Request) -> None:
-        demo.leave(request.session_hash)
+        demo.leave(visitor_of(request))
 
     with gr.Blocks(title="2K2K", analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)) as page:
         gr.Markdown(
@@ -183,9 +188,8 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
                 correct = gr.Button("Digitize with these joints", elem_id="again")
                 back = gr.Image(label="normals of the back", height=420)
         outputs = [shown, joints, mesh, slider, back, warnings, files]
-        limits = {"concurrency_limit": jobs, "concurrency_id": "digitize"}
-        button.click(run, photo, outputs, **limits)
-        correct.click(rerun, shown, outputs, **limits)
+        button.click(run, photo, outputs, concurrency_limit=jobs, concurrency_id="digitize")
+        correct.click(rerun, shown, outputs, concurrency_limit=jobs, concurrency_id="digitize")
         joints.select(place, [shown, joint], [shown, joints])
         page.unload(leave)
     return page.queue(max_size=QUEUE)

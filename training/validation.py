@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -116,7 +117,7 @@ def validate(
         for cpu_batch in batches:
             for problem in cpu_batch.problems:
                 tqdm.write(f"LEFT OUT of the validation: {problem}")
-            batch = cpu_batch.to(device)
+            batch = cast(Sample, cpu_batch.to(device))  # what TrainingPairs hold
             prediction = predict(model, batch, run.phase)
             terms = terms_of(run, prediction, batch)
             losses = {name: float(term) for name, term in terms.items()}
