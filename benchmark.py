@@ -87,7 +87,8 @@ def measure(stage: str, repeats: int) -> Measured:
     setup = getattr(importlib.import_module(f"benchmarks.{module}"), function)
     work: Callable[[], dict[str, float] | None] = setup(*arguments)
     work()
-    seconds, rates = [], {}
+    seconds: list[float] = []
+    rates: dict[str, list[float]] = {}
     for _ in range(repeats):
         start = time.perf_counter()
         counted = work() or {}

