@@ -1,5 +1,5 @@
 # make demo   photos in samples/ -> normals, depth, clouds and meshes in results/demo
-# make test   style checks and all tests
+# make test   style, types and all tests
 # Both make .venv first. PYTHON=python3.12 make ... takes another interpreter.
 
 PYTHON ?= python3
@@ -17,6 +17,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-to-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q
 
 $(VENV)/bin/python:
