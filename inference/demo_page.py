@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import gradio as gr
 import numpy as np
+from gradio.data_classes import ImageData
 
 from datasets.people.person import Photo
 from geometry.keypoints import JOINTS, Keypoints
@@ -95,6 +96,11 @@ class Demo:
         shutil.rmtree(self.folder_of(visitor), ignore_errors=True)
 
 
+def path_of(upload: ImageData | None) -> str | None:
+    """The file of an upload as it came: our own reader opens it, and names what it cannot use."""
+    return None if upload is None else upload.path
+
+
 def picture_of_joints(shown: Shown) -> np.ndarray:
     """(H, W, 3) uint8 RGB: the photo with its joints, those that a rule placed in another color."""
     picture = shown.photo.rgb.copy()
@@ -169,6 +175,8 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1):
                 photo = gr.Image(type="filepath", label="photo", height=420, sources=["upload", "clipboard"])
+                # not a subclass: Gradio writes a file beside the module of each
+                photo.preprocess = path_of  # type: ignore[method-assign]
                 button = gr.Button("Digitize", variant="primary", elem_id="digitize")
                 examples = sorted(str(path) for path in samples.glob("*.jpg"))
                 if examples:

@@ -92,3 +92,10 @@ def test_a_page_without_meshes_is_still_a_page(tmp_path):
     folder.map_mesh("anna").unlink()
     shown = open_page(write_gallery(folder), tmp_path, seconds=2)
     assert shown.console == []
+
+
+@needs_browser
+def test_a_page_that_asks_the_network_is_noticed(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text('<script src="https://example.org/three.js"></script>')
+    assert open_page(page, tmp_path, seconds=2).requests

@@ -79,14 +79,15 @@ def test_loss_terms_equal_the_official_ones(trained):
         np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)
 
 
-# Channels-last (configs/paper.yaml) sums in another order, which these weights turn into 8 % of a coarse gradient's
-# largest value, while the norms of all gradients stay.
-@pytest.mark.parametrize(("layout", "share"), [(torch.contiguous_format, 1e-3), (torch.channels_last, 0.1)])
-def test_a_step_of_phase_1_has_the_official_losses_and_gradients(trained, layout, share):
+# Another order of summing moves these weights' coarse gradients by up to 8 % of their largest value, while the norms of
+# all gradients stay: so does channels-last (configs/paper.yaml), or a
+# processor with AVX2 where the golden one had AVX-512 (4.5 %).
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_step_of_phase_1_has_the_official_losses_and_gradients(trained, layout):
     model, batch = trained
     phase = FirstPhase(model.to(memory_format=layout), LossWeights(mask=0.0), nullcontext)
     phase.train()
-    check_step(phase.run(batch, as_is), phase.networks, 1, share)
+    check_step(phase.run(batch, as_is), phase.networks, 1, share=0.1)
 
 
 def test_a_step_of_phase_2_has_the_official_losses_and_gradients(trained):
