@@ -176,7 +176,7 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
             with gr.Column(scale=1):
                 photo = gr.Image(type="filepath", label="photo", height=420, sources=["upload", "clipboard"])
                 # not a subclass: Gradio writes a file beside the module of each
-                photo.preprocess = path_of  # type: ignore[method-assign]
+                photo.preprocess = path_of  # type: ignore[assignment, method-assign]
                 button = gr.Button("Digitize", variant="primary", elem_id="digitize")
                 examples = sorted(str(path) for path in samples.glob("*.jpg"))
                 if examples:

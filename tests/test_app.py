@@ -150,5 +150,5 @@ def test_an_upload_that_is_no_picture_is_one_line(browser, address, tmp_path):
     browser.find_element(By.ID, "digitize").click()
     wait = WebDriverWait(browser, 60)
     wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, ".toast-body"))
-    text = browser.find_element(By.CSS_SELECTOR, ".toast-body").text
+    text = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, ".toast-body").get_attribute("textContent"))
     assert "photo" in text and "Traceback" not in text
