@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import app
 import benchmark
 import evaluate
 import render
@@ -85,7 +86,7 @@ def texts_of(path: Path) -> list[str]:
 def test_every_hint_names_an_option_and_a_choice_that_exist(monkeypatch):
     """ "try --keypoints detect" where there is no such choice sends a user in circles."""
     choices: dict[str, set[str] | None] = {}
-    for script in (benchmark, evaluate, render, test_model, test_poisson, train):
+    for script in (app, benchmark, evaluate, render, test_model, test_poisson, train):
         for action in parser_of(script, monkeypatch)._actions:
             for option in action.option_strings:
                 known = choices.setdefault(option, set())

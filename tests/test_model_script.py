@@ -34,6 +34,8 @@ def expected_files(name):
     pictures = [f"{folder}/{name}_{side}.png" for folder in ("depth", "cons", "normal") for side in ("front", "back")]
     pictures += [f"normal_parts/{name}_{side}_{part}.png" for side in ("front", "back")
                  for part in ("face", "upper", "arm", "leg", "shoe", "down", "down_depth")]  # fmt: skip
+    page = ["index.html", *(f"web/{part}" for part in ("people.js", "page.js", "viewer.min.js", "LICENSE.three.txt"))]
+    pictures += [*page, f"web/meshes/{name}.js"]
     return {*pictures, f"normal_parts/{name}_mask.png", f"normal_parts/{name}_down_mask.png", f"images/{name}.png",
             f"output_plys/{name}.ply", f"output_plys_c/{name}.ply", f"sheets/{name}.png",
             f"meshes/{name}.glb", f"textures/{name}.jpg", f"textures/{name}.json",
