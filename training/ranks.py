@@ -61,7 +61,10 @@ def _meet(backends: str, timeout: datetime.timedelta) -> None:
     if missing:
         raise InputError(f"WORLD_SIZE is {total} but {' and '.join(missing)} not set, expected torchrun")
     try:
-        dist.init_process_group(backends, timeout=timeout)
+        store, _, _ = next(dist.rendezvous("env://", number, total, timeout=timeout))
+        # torchrun may keep its store over a restart: the addresses in it are of processes that have ended.
+        attempt = dist.PrefixStore(f"attempt_{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group(backends, store=attempt, rank=number, world_size=total, timeout=timeout)
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise TrainingFailed(
