@@ -79,8 +79,8 @@ def test_loss_terms_equal_the_official_ones(trained):
         np.testing.assert_allclose(sums(second), losses["phase2"][1:4], rtol=1e-5)
 
 
-# Another order of summing moves these weights' coarse gradients by up to 8 % of their largest value, and the norm of all
-# of them by 0.12 %: channels-last (configs/paper.yaml) does, or another processor than the golden one.
+# Another order of summing moves these weights' coarse gradients by up to 8 % of their largest value, and the norm of
+# all of them by 0.12 %: channels-last (configs/paper.yaml) does, or another processor than the golden one.
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_step_of_phase_1_has_the_official_losses_and_gradients(trained, layout):
     model, batch = trained
