@@ -16,7 +16,7 @@ from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.hidden import poking
 from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, with_inner_wall
 from datasets.synthetic.person import make_person
-from datasets.synthetic.wardrobe import Piece
+from datasets.synthetic.pieces import Piece
 from geometry.keypoints import INDEX
 from geometry.mesh import Mesh
 

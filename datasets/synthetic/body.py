@@ -102,7 +102,7 @@ class BodyModel:
         return [self.bones[f"finger{k}-2.{side}"] for side in "LR" for k in (2, 3, 4, 5)]
 
     def bone_weight(self, *prefixes: str, side: str = "") -> np.ndarray:
-        """(V,) share of the bones whose name starts with a prefix (and ends with `.side`)."""
+        """(V,) skinning weight of the bones whose name starts with a prefix (and ends with `.side`)."""
         chosen = [i for name, i in self.bones.items() if name.startswith(prefixes) and name.endswith(side)]
         return np.asarray(self.weights[:, chosen].sum(1)).ravel()
 
@@ -111,15 +111,14 @@ class BodyModel:
 
         Each corner of the phenotype space weighs the product of its interpolation weights (Anny's formula).
         """
-        value = lambda name: phenotypes.get(name, 0.5)  # noqa: E731
         corner_weights = []
         for name, corners in VARIATIONS.items():
             if name == "race":
-                races = np.array([value(race) for race in corners])
+                races = np.array([phenotypes.get(race, 0.5) for race in corners])
                 corner_weights.append(races / races.sum())
             else:
                 first = FIRST_AGE_ANCHOR if name == "age" else 0.0
-                corner_weights.append(_interpolation(value(name), np.linspace(first, 1.0, len(corners))))
+                corner_weights.append(_interpolation(phenotypes.get(name, 0.5), np.linspace(first, 1.0, len(corners))))
         return np.where(self.masks, np.concatenate(corner_weights), 1.0).prod(1) @ self.projection
 
     def rest(self, figure: Figure) -> RestBody:

@@ -33,7 +33,7 @@ class Landmarks:
 class Chart:
     """Rows of COLUMNS: rest position, and for each limb how much and how far along it a point is.
 
-    `arm`, `leg`, `head`, `hand`, `foot` are shares in [0, 1] by skinning weight; `arm_along` runs 0 at the
+    `arm`, `leg`, `head`, `hand`, `foot` are in [0, 1] by skinning weight; `arm_along` runs 0 at the
     shoulder to 1 at the wrist, `leg_along` 0 at the hip to 1 at the ankle, both by length and unbounded.
     """
 
@@ -61,7 +61,10 @@ def _along(points: np.ndarray, start: np.ndarray, middle: np.ndarray, end: np.nd
 
 def chart_body(model: BodyModel, rest: RestBody) -> tuple[Chart, Landmarks]:
     """Chart every vertex of a body."""
-    head = lambda bone: rest.heads[model.bones[bone]]  # noqa: E731
+
+    def head(bone: str) -> np.ndarray:
+        return rest.heads[model.bones[bone]]
+
     body = rest.vertices[np.unique(model.faces["body"])]
     along = {}
     for limb, bones in (("arm", ("upperarm01", "lowerarm01", "wrist")), ("leg", ("upperleg01", "lowerleg01", "foot"))):

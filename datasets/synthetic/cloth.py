@@ -55,6 +55,14 @@ class Obstacle:
         return _outside(points, nearest, normal, square, margin)
 
 
+@dataclass(frozen=True)
+class Contact:
+    """What a piece of cloth must stay outside of, and by how much."""
+
+    obstacle: Obstacle
+    margin: float  # distance kept from it [m]
+
+
 def _outside(
     points: np.ndarray, nearest: np.ndarray, normal: np.ndarray, square: np.ndarray, margin: float
 ) -> np.ndarray:
@@ -87,14 +95,11 @@ class Shell:
         self._step = (0.5 * OVER_RELAXATION / np.maximum(degree, 1))[:, None]
         self.mean = neighbour_mean(faces, len(rest_points))
 
-    def relax(
-        self, points: np.ndarray, obstacle: Obstacle, material: Material, margin: float, steps: int, every: int
-    ) -> np.ndarray:
+    def relax(self, points: np.ndarray, material: Material, contact: Contact, steps: int, every: int) -> np.ndarray:
         """Let the shell hang.
 
         Args:
             points: (V, 3) start.
-            margin: distance kept from the obstacle [m].
             steps: relaxation steps; planes of contact are refreshed every `every` of them.
 
         Returns:
@@ -103,7 +108,7 @@ class Shell:
         anchor = points
         for step in range(steps):
             if step % every == 0:
-                contact = obstacle.planes(points)
+                planes = contact.obstacle.planes(points)
             points = points + 0.01 * (anchor - points)
             points[:, 1] -= material.gravity
             span = self._difference @ points
@@ -111,20 +116,20 @@ class Shell:
             points = points - self._step * (self._gather @ (span * ((length - self._length) / length)[:, None]))
             rough = points - self.mean @ points
             points = points - material.bending * (rough - self.mean @ rough)
-            points = _outside(points, *contact, margin)
+            points = _outside(points, *planes, contact.margin)
         return points
 
 
-def settle(points: np.ndarray, mean: sp.csr_matrix, obstacle: Obstacle, margin: float, rounds: int) -> np.ndarray:
+def settle(points: np.ndarray, mean: sp.csr_matrix, contact: Contact, rounds: int) -> np.ndarray:
     """Alternate pushing out and smoothing where it pushed, so that nothing is inside and nothing is dented."""
     for _ in range(rounds):
-        pushed = obstacle.push_out(points, margin)
+        pushed = contact.obstacle.push_out(points, contact.margin)
         moved = np.linalg.norm(pushed - points, axis=1)
         if not (moved > 1e-5).any():
             break
         near = np.clip(mean @ (mean @ (moved > 1e-5).astype(float)) * 3, 0, 1)[:, None]
         points = pushed + 0.5 * near * (mean @ pushed - pushed)
-    return obstacle.push_out(points, margin)
+    return contact.obstacle.push_out(points, contact.margin)
 
 
 def fold_seed(points: np.ndarray, faces: np.ndarray, height: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.mesh_editing import edges_of
-from datasets.synthetic.wardrobe import Piece
+from datasets.synthetic.pieces import Piece
 from geometry.mesh import Mesh
 
 PROFILES = {
@@ -77,9 +77,9 @@ def make_collar(part: Piece, style: str, marks: Landmarks, up: np.ndarray) -> Pi
     if style == "fold":  # the free edge runs down to a point at both ends
         from_end = np.minimum(np.arange(len(chain)), np.arange(len(chain))[::-1]) / len(chain)
         tip = 0.022 * marks.unit * np.exp(-((from_end / 0.07) ** 2))
-    share = np.linspace(0, 1, len(profile)) ** 3
+    lowered = np.linspace(0, 1, len(profile)) ** 3
     rows = np.concatenate(
-        [seam + (rise - k * tip[:, None]) * up + away * out for (rise, away), k in zip(profile, share, strict=True)]
+        [seam + (rise - k * tip[:, None]) * up + away * out for (rise, away), k in zip(profile, lowered, strict=True)]
     )
     n, k = len(chain), len(profile)
     along = np.arange(n if closed else n - 1)

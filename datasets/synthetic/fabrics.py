@@ -48,8 +48,8 @@ def sample_color(palette: str, rng: np.random.Generator) -> np.ndarray:
 
 def choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
     """A key, with probability in proportion to its weight."""
-    share = np.array(list(weights.values()))
-    return str(rng.choice(list(weights), p=share / share.sum()))
+    weight = np.array(list(weights.values()))
+    return str(rng.choice(list(weights), p=weight / weight.sum()))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Fabric:
     pattern: str
     colors: np.ndarray  # (3, 3) sRGB: ground, second, third
     period: float  # of stripes and checks [m for a 1.7 m person]
-    duty: float  # share of the second color
+    duty: float  # fraction that has the second color
     seed: int
     belt: np.ndarray | None = None  # (3,) color of a belt at the waist
     buttons: bool = False  # a placket with buttons down the front
@@ -89,11 +89,11 @@ def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
     return Fabric(
         pattern,
         colors,
-        rng.uniform(0.015, 0.07),
-        rng.uniform(0.2, 0.55),
-        int(rng.integers(2**31)),
-        belt,
-        collar == "fold" and kind != "jacket",
+        period=rng.uniform(0.015, 0.07),
+        duty=rng.uniform(0.2, 0.55),
+        seed=int(rng.integers(2**31)),
+        belt=belt,
+        buttons=collar == "fold" and kind != "jacket",
     )
 
 

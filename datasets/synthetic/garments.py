@@ -84,7 +84,7 @@ def upper_field(
 
     Args:
         hem_y: rest height of the hem [m].
-        sleeve: where sleeves end, as share of the arm; None: no sleeves.
+        sleeve: where sleeves end, as a fraction of the arm; None: no sleeves.
         front_gap: (half width at the neck, half width at the hem) of an open front [m], None: closed.
     """
 
@@ -97,8 +97,8 @@ def upper_field(
             arm = np.where(chart.arm > 0.15, (sleeve - chart.arm_along) * marks.arm_length, FAR)
         field = np.minimum(np.minimum(hem, arm), np.where(_on_arm(chart), FAR, neckline(chart, marks, style, size)))
         if front_gap is not None:
-            share = np.clip((marks.neck[1] - chart.y) / (marks.neck[1] - hem_y), 0, 1)
-            gap = front_gap[0] + (front_gap[1] - front_gap[0]) * share
+            down = np.clip((marks.neck[1] - chart.y) / (marks.neck[1] - hem_y), 0, 1)
+            gap = front_gap[0] + (front_gap[1] - front_gap[0]) * down
             front = (chart.z > marks.neck[2] + 0.01 * u) & (chart.arm < 0.3)
             field = np.where(front, np.minimum(field, np.abs(chart.x) - gap), field)
         return np.where(chart.head > 0.5, -FAR, np.where(chart.hand > 0.6, -FAR, field))
@@ -107,7 +107,7 @@ def upper_field(
 
 
 def lower_field(marks: Landmarks, waist_y: float, leg_end: float) -> Field:
-    """Covers of trousers and shorts; `leg_end` is a share of the leg."""
+    """Covers of trousers and shorts; `leg_end` is a fraction of the leg."""
 
     def covers(chart: Chart) -> np.ndarray:
         leg = np.where(chart.leg > 0.2, (leg_end - chart.leg_along) * marks.leg_length, FAR)
@@ -151,9 +151,16 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
             arm = arm * (1 - 0.75 * cuff * _step(along, 0.84, 0.95)) + 0.003
         return (trunk * body + (1 - trunk) * arm) * u
 
-    material = {"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT)
-    covers = upper_field(marks, hem_y, sleeve, style, size)
-    return Garment(kind, "tights", material, covers, stands_off, collar, rng.uniform(0.6, 1.5), 14)
+    return Garment(
+        kind=kind,
+        mesh="tights",
+        material={"pullover": SWEAT, "long": SHIRTING, "threequarter": SHIRTING}.get(kind, KNIT),
+        covers=upper_field(marks, hem_y, sleeve, style, size),
+        stands_off=stands_off,
+        collar=collar,
+        folds=rng.uniform(0.6, 1.5),
+        smoothing=14,
+    )
 
 
 def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
@@ -172,8 +179,16 @@ def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
 
     collar = choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
     neck = "crew" if collar == "" else "collar"
-    covers = upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), gap)
-    return Garment("jacket", "tights", COAT, covers, stands_off, collar, rng.uniform(0.7, 1.5), 12)
+    return Garment(
+        kind="jacket",
+        mesh="tights",
+        material=COAT,
+        covers=upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), front_gap=gap),
+        stands_off=stands_off,
+        collar=collar,
+        folds=rng.uniform(0.7, 1.5),
+        smoothing=12,
+    )
 
 
 def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: float) -> Garment:
@@ -196,9 +211,16 @@ def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: fl
         near_waist = _step(waist_y - chart.y, 0.0, 0.1 * u)
         return (0.005 + (leg - 0.005) * near_waist) * u
 
-    material = STRETCH if kind == "leggings" else (DENIM if rng.random() < 0.6 else DRAPE)
-    folds = 0.15 if kind == "leggings" else rng.uniform(0.6, 1.5)
-    return Garment(kind, "tights", material, lower_field(marks, waist_y, end), stands_off, "", folds, 6)
+    return Garment(
+        kind=kind,
+        mesh="tights",
+        material=STRETCH if kind == "leggings" else (DENIM if rng.random() < 0.6 else DRAPE),
+        covers=lower_field(marks, waist_y, end),
+        stands_off=stands_off,
+        collar="",
+        folds=0.15 if kind == "leggings" else rng.uniform(0.6, 1.5),
+        smoothing=6,
+    )
 
 
 def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
@@ -223,7 +245,17 @@ def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garmen
         centre = np.array([0.0, 0.0, marks.hip[2]])
         return (points - centre) * np.stack([widen, np.ones_like(widen), widen], 1) + centre
 
-    return Garment("skirt", "skirt", DRAPE, covers, stands_off, "", rng.uniform(0.3, 1.0), 4, shape)
+    return Garment(
+        kind="skirt",
+        mesh="skirt",
+        material=DRAPE,
+        covers=covers,
+        stands_off=stands_off,
+        collar="",
+        folds=rng.uniform(0.3, 1.0),
+        smoothing=4,
+        shape=shape,
+    )
 
 
 def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.synthetic.wardrobe import Piece
+from datasets.synthetic.pieces import Piece
 from geometry.ray_scene import RayScene, as_rays
 
 POKE_DEPTH = 0.03

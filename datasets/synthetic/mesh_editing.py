@@ -67,18 +67,18 @@ def loop_subdivide(faces: np.ndarray, vertices: int) -> tuple[sp.csr_matrix, np.
     """
     edges, edge, count = edges_of(faces)
     n_edges = len(edges)
-    shared = count == 2
-    ends = np.where(shared, 3 / 8, 1 / 2)
-    half_shared = shared[edge]
+    inner = count == 2
+    ends = np.where(inner, 3 / 8, 1 / 2)
+    inner_half = inner[edge]
     opposite = faces[:, [2, 0, 1]].reshape(-1)
-    rows = np.r_[np.arange(n_edges), np.arange(n_edges), edge[half_shared]]
-    columns = np.r_[edges[:, 0], edges[:, 1], opposite[half_shared]]
-    values = np.r_[ends, ends, np.full(half_shared.sum(), 1 / 8)]
+    rows = np.r_[np.arange(n_edges), np.arange(n_edges), edge[inner_half]]
+    columns = np.r_[edges[:, 0], edges[:, 1], opposite[inner_half]]
+    values = np.r_[ends, ends, np.full(inner_half.sum(), 1 / 8)]
     on_edges = sp.csr_matrix((values, (rows, columns)), shape=(n_edges, vertices))
 
     all_edges, rim = adjacency(edges, vertices), adjacency(edges[count == 1], vertices)
     on_rim = np.zeros(vertices, bool)
-    on_rim[edges[~shared].ravel()] = True
+    on_rim[edges[~inner].ravel()] = True
     regular_rim = np.asarray(rim.sum(1)).ravel() == 2
     valence = np.maximum(np.asarray(all_edges.sum(1)).ravel(), 1)
     beta = np.where(valence == 3, 3 / 16, 3 / (8 * valence))
@@ -112,11 +112,11 @@ def clip_where_negative(faces: np.ndarray, field: np.ndarray) -> tuple[sp.csr_ma
     pairs, which = np.unique(crossed, axis=0, return_inverse=True)
     which = which.reshape(-1)
     vertices, first, second = len(field), which[: len(cut)] + len(field), which[len(cut) :] + len(field)
-    share = field[pairs[:, 0]] / (field[pairs[:, 0]] - field[pairs[:, 1]])
-    share = np.clip(share, 0.03, 0.97)  # no slivers of zero area
+    way = field[pairs[:, 0]] / (field[pairs[:, 0]] - field[pairs[:, 1]])
+    way = np.clip(way, 0.03, 0.97)  # no slivers of zero area
     rows = np.arange(len(pairs))
     on_line = sp.csr_matrix(
-        (np.r_[1 - share, share], (np.r_[rows, rows], np.r_[pairs[:, 0], pairs[:, 1]])), shape=(len(pairs), vertices)
+        (np.r_[1 - way, way], (np.r_[rows, rows], np.r_[pairs[:, 0], pairs[:, 1]])), shape=(len(pairs), vertices)
     )
     one, two = lonely_inside, ~lonely_inside
     kept = [

@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from datasets.synthetic.body import BodyModel, RestBody
 
-SIDES = (("L", 1.0), ("R", -1.0))
+SIDES = {"L": 1.0, "R": -1.0}
+"""Of the body -> the sign of its X."""
 ARMS = {
     "hang": 0.33, "relaxed_a": 0.13, "wide_a": 0.05, "hip": 0.10, "pocket": 0.08, "front": 0.07, "chest": 0.04,
     "raised": 0.05, "reach": 0.05, "face": 0.03, "behind": 0.03, "crossed": 0.04,
@@ -138,10 +139,9 @@ class _Rig:
         return middle, near[near[:, 2].argmax()]
 
 
-def _pose_arm(
-    turns: dict[str, np.ndarray], rig: _Rig, side: str, sign: float, goal: ArmGoal, rng: np.random.Generator
-) -> None:
-    """Turn clavicle, upper arm, forearm, wrist and fingers so that the arm meets its goal."""
+def _pose_arm(rig: _Rig, side: str, goal: ArmGoal, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Turns of clavicle, upper arm, forearm, wrist and fingers with which the arm meets its goal."""
+    sign, turns = SIDES[side], {}
     shoulder, elbow, wrist = (rig.head(f"{bone}.{side}") for bone in ("upperarm01", "lowerarm01", "wrist"))
     upper_axis, fore_axis = _unit(elbow - shoulder), _unit(wrist - elbow)
     upper, fore = _unit(rig.outward(side, goal.upper)), _unit(rig.outward(side, goal.fore))
@@ -160,37 +160,48 @@ def _pose_arm(
     flex = _turn(hinge_rest, bend - bend_rest)
     turns[f"lowerarm01.{side}"] = flex
     world = swing @ _turn(upper_axis, twist) @ flex
-    fingers = {k: rig.head(f"finger{k}-1.{side}") for k in (2, 3, 5)}
-    palm_rest = _unit(np.cross(fingers[5] - wrist, fingers[2] - wrist)) * sign
+    palm_rest, across = _palm(rig, side)
     roll = rng.normal(0, 15)
     if goal.palm is not None:
-        roll = 0.85 * _twist_between(world @ fore_axis, world @ palm_rest, rig.outward(side, goal.palm)) + rng.normal(
-            0, 8
-        )
+        wanted = _twist_between(world @ fore_axis, world @ palm_rest, rig.outward(side, goal.palm))
+        roll = 0.85 * wanted + rng.normal(0, 8)
     roll = float(np.clip(roll, -80, 80))
     turns[f"lowerarm02.{side}"] = _turn(fore_axis, 0.65 * roll)
-    across = _unit(fingers[5] - fingers[2])
     turns[f"wrist.{side}"] = (
         _turn(fore_axis, 0.35 * roll) @ _turn(across, rng.normal(0, 9)) @ _turn(palm_rest, rng.normal(0, 6))
     )
+    return turns | _pose_fingers(rig, side, goal.curl, rng)
+
+
+def _palm(rig: _Rig, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """At rest, the directions that a palm faces, and across it from the index to the little finger."""
+    wrist, (index, little) = rig.head(f"wrist.{side}"), (rig.head(f"finger{k}-1.{side}") for k in (2, 5))
+    return _unit(np.cross(little - wrist, index - wrist)) * SIDES[side], _unit(little - index)
+
+
+def _pose_fingers(rig: _Rig, side: str, curled: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Turns of a hand's fingers, each bent by about `curled` [deg]."""
+    sign, turns, (palm, across) = SIDES[side], {}, _palm(rig, side)
     for finger in (2, 3, 4, 5):
-        curl = goal.curl * (0.75 + 0.08 * finger) + rng.normal(0, 5)
-        spread = _turn(palm_rest, rng.normal(0, 2))
-        for joint, share in ((1, 0.8), (2, 1.0), (3, 0.6)):
-            turn = _turn(across, sign * max(curl * share, -5))
+        curl = curled * (0.75 + 0.08 * finger) + rng.normal(0, 5)
+        spread = _turn(palm, rng.normal(0, 2))
+        for joint, part in ((1, 0.8), (2, 1.0), (3, 0.6)):
+            turn = _turn(across, sign * max(curl * part, -5))
             turns[f"finger{finger}-{joint}.{side}"] = turn @ spread if joint == 1 else turn
     along = _unit(rig.head(f"finger1-3.{side}") - rig.head(f"finger1-1.{side}"))
-    thumb = _unit(np.cross(along, palm_rest))
+    thumb = _unit(np.cross(along, palm))
     for joint in (2, 3):
-        turns[f"finger1-{joint}.{side}"] = _turn(thumb, rng.uniform(-5, 12) + 0.25 * goal.curl)
+        turns[f"finger1-{joint}.{side}"] = _turn(thumb, rng.uniform(-5, 12) + 0.25 * curled)
+    return turns
 
 
-def _pose_legs(turns: dict[str, np.ndarray], rig: _Rig, rng: np.random.Generator, hips: np.ndarray) -> None:
-    """Stand on flat feet, or step. `hips` is the turn of the root."""
+def _pose_legs(rig: _Rig, rng: np.random.Generator, hips: np.ndarray) -> dict[str, np.ndarray]:
+    """Turns with which the person stands on flat feet, or steps. `hips` is the turn of the root."""
+    turns = {}
     stance = rng.choice(list(STANCES), p=list(STANCES.values()))
     forward = rng.choice(["L", "R"])
     stride = rng.uniform(6, 24)
-    for side, sign in SIDES:
+    for side, sign in SIDES.items():
         n = rng.normal
         thigh, knee, ankle = (rig.head(f"{bone}.{side}") for bone in ("upperleg01", "lowerleg01", "foot"))
         aside = {"even": n(1.8, 1.3), "shifted": n(3.0, 2.0), "wide": rng.uniform(6, 11), "step": n(1.0, 1.0)}[stance]
@@ -214,6 +225,7 @@ def _pose_legs(turns: dict[str, np.ndarray], rig: _Rig, rng: np.random.Generator
         turns[f"foot.{side}"] = (world @ shin_turn).T @ foot
         for toe in range(1, 6):
             turns[f"toe{toe}-1.{side}"] = _turn([1, 0, 0], -0.8 * tiptoe)
+    return turns
 
 
 def sample_pose(
@@ -228,11 +240,9 @@ def sample_pose(
         Bone -> rotation for BodyModel.pose. The same `rng` state gives the same pose whatever `opened` is.
     """
     rig = _Rig(model, rest)
-    turns: dict[str, np.ndarray] = {}
     n = rng.normal
     hips = _turn([0, 0, 1], n(0, 2.0)) @ _turn([1, 0, 0], n(0, 1.5))
-    turns["root"] = hips
-    _pose_legs(turns, rig, rng, hips)
+    turns = {"root": hips} | _pose_legs(rig, rng, hips)
     trunk_yaw, lean, side_lean = n(0, 8), n(1, 3), n(0, 2.5)
     for bone in ("spine04", "spine03", "spine02"):
         turns[bone] = _turn([0, 1, 0], trunk_yaw / 3) @ _turn([1, 0, 0], lean / 3) @ _turn([0, 0, 1], side_lean / 3)
@@ -241,15 +251,15 @@ def sample_pose(
     alone = np.array(list(ARMS.values())[:-1])  # nobody crosses one arm
     alone = alone / alone.sum()
     pair = rng.choice(kinds, p=list(ARMS.values()))
-    for side, sign in SIDES:
+    for side in SIDES:
         arm_rng = np.random.default_rng(rng.integers(2**63))
         same = pair == "crossed" or arm_rng.random() < 0.62
         kind = pair if same else arm_rng.choice(kinds[:-1], p=alone)
         goal = _arm_goal(kind, arm_rng, rig, side, opened[side] + (0.03 if pair == "crossed" and side == "L" else 0))
-        _pose_arm(turns, rig, side, sign, goal, arm_rng)
+        turns |= _pose_arm(rig, side, goal, arm_rng)
     turn, nod, tilt = n(0, 14), n(2, 6), n(0, 4)
-    for bone, share in (("neck02", 0.4), ("head", 0.6)):
-        turns[bone] = _turn([0, 1, 0], share * turn) @ _turn([1, 0, 0], share * nod) @ _turn([0, 0, 1], share * tilt)
+    for bone, part in (("neck02", 0.4), ("head", 0.6)):
+        turns[bone] = _turn([0, 1, 0], part * turn) @ _turn([1, 0, 0], part * nod) @ _turn([0, 0, 1], part * tilt)
     gaze = _turn([0, 1, 0], n(0, 6)) @ _turn([1, 0, 0], n(0, 3))
     turns["eye.L"] = turns["eye.R"] = gaze
     return turns

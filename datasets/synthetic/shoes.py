@@ -8,12 +8,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from datasets.synthetic.body import BodyModel, PosedBody, RestBody
-from datasets.synthetic.chart import Chart, Landmarks
+from datasets.synthetic.chart import Chart
 from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
-from datasets.synthetic.surfaces import skinned, surface
-from datasets.synthetic.wardrobe import Piece
+from datasets.synthetic.pieces import Piece
+from datasets.synthetic.surfaces import surface
+from datasets.synthetic.wearer import Wearer
 from geometry.mesh import Mesh
 
 LOW_SHAFT = 0.012
@@ -51,14 +51,7 @@ def _sphere() -> tuple[np.ndarray, np.ndarray]:
     corners = [(-1, golden, 0), (1, golden, 0), (-1, -golden, 0), (1, -golden, 0)]
     points = np.array([np.roll(corner, k) for k in range(3) for corner in corners], dtype=np.float64)
     faces = ConvexHull(points).simplices.astype(np.int64)
-    outward = (
-        np.einsum(
-            "fa,fa->f",
-            Mesh(points, faces).area_vectors(),
-            points[faces[:, 0]],
-        )
-        > 0
-    )  # noqa: E501
+    outward = np.einsum("fa,fa->f", Mesh(points, faces).area_vectors(), points[faces[:, 0]]) > 0
     faces[~outward] = faces[~outward][:, ::-1]
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     for _ in range(4):
@@ -69,7 +62,7 @@ def _sphere() -> tuple[np.ndarray, np.ndarray]:
 
 
 def ball(centre: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An ellipsoid: (V, 3) points and faces."""
+    """An ellipsoid with half axes `radii`, (3,) [m]: (V, 3) points and (F, 3) faces."""
     points, faces = _sphere()
     return centre + points * radii, faces
 
@@ -88,11 +81,9 @@ def _inside_hull(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre + directions * distance[:, None], faces
 
 
-def make_shoe(
-    style: ShoeStyle, side: str, model: BodyModel, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks
-) -> Piece:
+def make_shoe(style: ShoeStyle, side: str, wearer: Wearer) -> Piece:
     """One shoe on the posed foot; `edge` is the height above the top of the sole [m]."""
-    u = marks.unit
+    model, rest, chart, u = wearer.model, wearer.rest, wearer.chart, wearer.unit
     ankle = rest.heads[model.bones[f"foot.{side}"]]
     top = ankle[1] + min(style.shaft, LOW_SHAFT) * u
     mine = (model.bone_weight("foot", "toe", "lowerleg", side=side) > 0.8) & (chart.y < top)
@@ -102,36 +93,30 @@ def make_shoe(
     mean = neighbour_mean(faces, len(points))
     points = points + Mesh(points, faces).vertex_normals() * (style.padding + 0.004) * u
     points = smooth(points, mean, 10)
-    floor = marks.floor_y
+    floor = wearer.marks.floor_y
     low = points[:, 1] < floor + 0.010 * u
     rim = np.exp(-(((points[:, 1] - floor - 0.002 * u) / (0.012 * u)) ** 2))
     outward = Mesh(points, faces).vertex_normals() * [1, 0, 1]
     points = points + outward * (rim * 0.004 * u)[:, None]
     points[:, 1] = np.where(low, np.minimum(points[:, 1], floor) - style.sole * u, points[:, 1])
     points[:, 1] = np.where(low, floor - style.sole * u, points[:, 1])
-    bone = model.bones[f"foot.{side}"]
-    moved = (points - ankle) @ posed.rotations[bone].T + posed.heads[bone]
-    rows = np.zeros((len(points), chart.rows.shape[1]))
-    rows[:, :3] = points
-    return Piece(style.kind, moved, faces, rows, points[:, 1] - floor)
+    moved = wearer.carried(f"foot.{side}", points)
+    return Piece(style.kind, moved, faces, wearer.bare_rows(points), points[:, 1] - floor)
 
 
-def make_shaft(style: ShoeStyle, rest: RestBody, posed: PosedBody, chart: Chart, marks: Landmarks) -> Piece | None:
+def make_shaft(style: ShoeStyle, wearer: Wearer) -> Piece | None:
     """The tubes of a pair of boots, around both shins; None where the shaft is so low that nothing of it is left."""
-    base, u = surface("tights"), marks.unit
-    rows = base.weights @ chart.rows
-    shin = Chart(rows)
+    base, marks, u = surface("tights"), wearer.marks, wearer.unit
+    shin = Chart(wearer.rows(base))
     top = (shin.leg_along - 1) * marks.leg_length + style.shaft * u
     field = np.where(shin.leg + shin.foot > 0.8, np.minimum(top, (0.6 - shin.foot) * 0.1 * u), -1.0)
     patch = base.then(*clip_where_negative(base.faces, field))
     if not len(patch.faces):
         return None
-    rows = patch.weights @ chart.rows
-    points = patch.weights @ rest.vertices
+    points = wearer.at_rest(patch)
     mean = neighbour_mean(patch.faces, len(points))
     folds = 0.0015 * noise(points / u, (20, 60, 20), 3)
     points = smooth(points, mean, 4)
     points = points + Mesh(points, patch.faces).vertex_normals() * (style.padding + 0.005 + folds)[:, None] * u
-    return Piece(
-        style.kind, skinned(patch.weights, posed.skinning, points), patch.faces, rows, points[:, 1] - marks.floor_y
-    )
+    height = points[:, 1] - marks.floor_y
+    return Piece(style.kind, wearer.skinned(patch, points), patch.faces, wearer.rows(patch), height)

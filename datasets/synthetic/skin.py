@@ -9,7 +9,7 @@ import numpy as np
 from datasets.synthetic.body import Figure
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.fabrics import sample_color, srgb
-from datasets.synthetic.hair import HairStyle, beard_field
+from datasets.synthetic.haircut import HairStyle, beard_field
 from datasets.synthetic.noise import fractal_noise, noise
 
 TONES = ("#e3bfa6", "#d8ad90", "#cc9c7d", "#bd8a6a", "#a87555", "#8d5f43", "#6f4833", "#543627", "#402a20")
@@ -31,20 +31,20 @@ class Complexion:
     blotches: float  # how uneven
     age: float  # 0 young, 1 old
     socks: np.ndarray | None  # (3,) None: bare ankles
-    sock_top: float  # share of the leg where socks end
+    sock_top: float  # where socks end, as a fraction of the leg
     seed: int
 
 
 def sample_complexion(figure: Figure, rng: np.random.Generator, bearded: bool) -> Complexion:
     """Colors that go with ancestry and age."""
-    share = {name: figure.phenotypes[name] for name in ("african", "asian", "caucasian")}
-    total = sum(share.values())
-    mean = (6.6 * share["african"] + 2.6 * share["asian"] + 1.3 * share["caucasian"]) / total
+    ancestry = {name: figure.phenotypes[name] for name in ("african", "asian", "caucasian")}
+    total = sum(ancestry.values())
+    mean = (6.6 * ancestry["african"] + 2.6 * ancestry["asian"] + 1.3 * ancestry["caucasian"]) / total
     place = float(np.clip(rng.normal(mean, 0.9), 0, len(TONES) - 1))
     tones = np.array([srgb(code) for code in TONES])
     tone = np.array([np.interp(place, np.arange(len(TONES)), tones[:, k]) for k in range(3)])
     tone = np.clip(tone * rng.normal(1, 0.02, 3), 0, 0.92)
-    dark = place > 3.2 or rng.random() < share["asian"] / total
+    dark = place > 3.2 or rng.random() < ancestry["asian"] / total
     hair = srgb(str(rng.choice(HAIR[:3] if dark else HAIR)))
     grey = np.clip((figure.years - rng.uniform(35, 65)) / 20, 0, 1) if figure.years > 35 else 0.0
     hair = hair * (1 - grey) + grey * rng.uniform(0.45, 0.8)
@@ -54,10 +54,18 @@ def sample_complexion(figure: Figure, rng: np.random.Generator, bearded: bool) -
     lips = np.array([0.92, 0.62, 0.60]) if made_up else np.array([0.90, 0.74, 0.74])
     socks = sample_color("shoe", rng) if rng.random() < 0.7 else None
     return Complexion(
-        tone, np.clip(hair, 0.03, 0.9), srgb(str(rng.choice(IRIS[:2] if dark else IRIS))), lips, rng.uniform(0.6, 1.0),
-        float(stubble), rng.uniform(0.5, 1.5), float(np.clip((figure.years - 40) / 35, 0, 1)), socks,
-        float(rng.uniform(0.78, 0.93)), int(rng.integers(2**31)),
-    )  # fmt: skip
+        tone=tone,
+        hair=np.clip(hair, 0.03, 0.9),
+        iris=srgb(str(rng.choice(IRIS[:2] if dark else IRIS))),
+        lips=lips,
+        brows=rng.uniform(0.6, 1.0),
+        stubble=float(stubble),
+        blotches=rng.uniform(0.5, 1.5),
+        age=float(np.clip((figure.years - 40) / 35, 0, 1)),
+        socks=socks,
+        sock_top=float(rng.uniform(0.78, 0.93)),
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def _bump(square: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import scipy.sparse as sp
 
 from datasets.synthetic.body import load_body_model
 from datasets.synthetic.mesh_editing import Patch, loop_subdivide
@@ -26,22 +25,10 @@ def surface(name: str) -> Patch:
     if name == "eyes":
         return refined(Patch.of_faces(np.concatenate([model.faces["l-eye"], model.faces["r-eye"]]), vertices))
     if name == "scalp":
-        share = model.bone_weight("head", "neck03")
+        in_head = model.bone_weight("head", "neck03")
         faces = model.faces["body"]
         height = model.template[faces, 1].min(1)
         top = model.template[np.unique(faces), 1].max()
-        return refined(Patch.of_faces(faces[(share[faces] > 0.6).all(1) & (height > top - 0.28)], vertices), 2)
+        return refined(Patch.of_faces(faces[(in_head[faces] > 0.6).all(1) & (height > top - 0.28)], vertices), 2)
     rounds = {"body": 1, "tights": 1, "skirt": 2, "hair": 3}[name]
     return refined(Patch.of_faces(model.faces[name], vertices), rounds)
-
-
-def skinned(weights: sp.csr_matrix, skinning: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Pose points that hang on the body.
-
-    Args:
-        weights: (N, V) how each point is combined from the body's vertices.
-        skinning: (V, 3, 4) of PosedBody.
-        points: (N, 3) in the rest pose.
-    """
-    maps = (weights @ skinning.reshape(-1, 12)).reshape(-1, 3, 4)
-    return np.einsum("nab,nb->na", maps[:, :, :3], points) + maps[:, :, 3]
