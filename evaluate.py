@@ -36,7 +36,7 @@ from evaluation.pairing import (
 )
 from evaluation.protocols import PROTOCOLS, check_plausible
 from evaluation.report import Results, table, write_csv, write_json
-from evaluation.subjects import Pair, TrueMesh, frame_of, load_meshes, measure_maps
+from evaluation.subjects import Comparison, TrueMesh, frame_of, load_meshes, measure_maps
 from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
@@ -102,7 +102,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 class Work:
     """Measures one subject after another, in this process or another one."""
 
-    pairs: dict[str, Pair]
+    pairs: dict[str, Comparison]
     source: ScanSource | None  # where scans come from; None: from the files that the pairs name
     protocol: str
     frame: str
@@ -115,7 +115,7 @@ class Work:
         measurement = measure_maps(pair) if self.protocol == "maps" else self._measure_meshes(pair)
         (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
 
-    def _measure_meshes(self, pair: Pair) -> Measurement:
+    def _measure_meshes(self, pair: Comparison) -> Measurement:
         meshes = load_meshes(pair, self._true_mesh(pair), self.frame, keep_metres=self.protocol == "sith")
         predicted, truth = (Surface(mesh) for mesh in meshes)
         measurement = PROTOCOLS[self.protocol](predicted, truth, self.seed)
@@ -123,7 +123,7 @@ class Work:
         write_turntable(self.pictures / f"{pair.name}.png", pair.name, predicted, truth)
         return measurement
 
-    def _true_mesh(self, pair: Pair) -> TrueMesh:
+    def _true_mesh(self, pair: Comparison) -> TrueMesh:
         if self.source is None:
             return TrueMesh.of(pair.truth, read_mesh(pair.truth))
         return _from_source(self.source, pair.subject)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.pairs.pair_files import lists_are_current, write_lists
+from datasets.pairs.pair_lists import lists_are_current, write_lists
 from datasets.people.person_sources import person_sources
 from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
 from datasets.scan_sets import open_source

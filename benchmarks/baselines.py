@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from datasets.pairs.pair_files import Pair, read_pair
+from datasets.pairs.pair_files import read_pair
+from datasets.pairs.pair_layout import Pair
 from datasets.pairs.training_pairs import read_lists
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
 from geometry.point_cloud import lift_sides, sides_cloud

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.pairs.pair_files import Pair, write_images
+from datasets.pairs.pair_files import write_images
+from datasets.pairs.pair_layout import Pair
 from datasets.rendering.appearance import VertexColor
 from datasets.rendering.scan import Scan
 from datasets.rendering.scan_file import read_colored_mesh

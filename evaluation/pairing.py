@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.pairs import pair_files
-from datasets.pairs.pair_files import viewpoint_of
+from datasets.pairs import pair_layout
+from datasets.pairs.pair_layout import viewpoint_of
 from datasets.rendering.rp_subjects import FOLDER_ENDING, MESH_ENDINGS
-from evaluation.subjects import Pair
+from evaluation.subjects import Comparison
 from utils.errors import InputError
 from utils.files import check_name, read_text
 from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
@@ -30,7 +30,7 @@ FindTruths = Callable[[float], Found]
 class Pairs:
     """What is to be measured, and what cannot be."""
 
-    ready: list[Pair] = field(default_factory=list)
+    ready: list[Comparison] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)  # name -> reason, one line
     outside: int = 0  # predictions of known subjects that the split does not name
 
@@ -121,7 +121,7 @@ def truth_kind(folder: Path) -> str:
 
 def _depth_root(folder: Path) -> Path | None:
     """The folder that holds {SET}_0_y_{YAW}_x folders of depth, given itself, PERS or the data folder."""
-    for root in (folder / pair_files.DEPTH, folder / Path(pair_files.DEPTH).name, folder):
+    for root in (folder / pair_layout.DEPTH, folder / Path(pair_layout.DEPTH).name, folder):
         if root.is_dir() and _yaws_of_view_folders(root):
             return root
     return None
@@ -240,7 +240,7 @@ def _pair_view(
         elif len(own) > 1:
             pairs.failures[subject + suffix] = f"{_names(own)}: the same name, expected one prediction"
         else:
-            pairs.ready.append(Pair(subject + suffix, subject, yaw, own[0], true[0]))
+            pairs.ready.append(Comparison(subject + suffix, subject, yaw, own[0], true[0]))
 
 
 def _names(paths: list[Path]) -> str:

@@ -38,7 +38,7 @@ DEPTH_TOP_MM = 100.0
 
 
 @dataclass(frozen=True)
-class Pair:
+class Comparison:
     """A prediction and what it should have been."""
 
     name: str  # the subject, with "_y{yaw}" when several views are measured
@@ -68,7 +68,7 @@ class TrueMesh:
         return cls(mesh, frame_of(path, mesh))
 
 
-def load_meshes(pair: Pair, truth: TrueMesh, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
+def load_meshes(pair: Comparison, truth: TrueMesh, frame: str, keep_metres: bool) -> tuple[Mesh, Mesh]:
     """Prediction and scan in one frame, in metres, Y up, seen along -Z.
 
     Args:
@@ -138,7 +138,7 @@ def _read_depths(folder: Path, name: str) -> dict[str, np.ndarray]:
     return depths
 
 
-def measure_maps(pair: Pair) -> Measurement:
+def measure_maps(pair: Comparison) -> Measurement:
     """Depth, normals, their detail and the silhouette of an output folder against rendered depth maps, front and back.
 
     Normals of `normal/` (fused) and `cons/` (of the predicted depth) are measured where both silhouettes are.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.pairs.pair_files import Pair, PairImages, write_images, write_joints
+from datasets.pairs.pair_files import PairImages, write_images, write_joints
+from datasets.pairs.pair_layout import Pair
 from geometry.camera import Camera
 from geometry.depth import encode_pixels, pixels_from_distance
 from geometry.keypoints import INDEX, JOINTS

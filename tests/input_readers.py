@@ -23,7 +23,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from datasets.pairs.pair_files import Pair, read_joints, read_list
+from datasets.pairs.pair_files import read_joints
+from datasets.pairs.pair_layout import Pair
+from datasets.pairs.pair_lists import read_list
 from datasets.people.given_mask import read_mask
 from datasets.people.openpose import OpenPoseFile, keypoint_path
 from datasets.people.person import Photo, complete_keypoints

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.pairs.pair_files import Pair
+from datasets.pairs.pair_layout import Pair
 from evaluate import main
 from evaluation.measured_mesh import read_mesh
 from evaluation.pairing import read_split

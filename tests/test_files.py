@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datasets.pairs.pair_files import Pair, write_joints
+from datasets.pairs.pair_files import write_joints
+from datasets.pairs.pair_layout import Pair
 from tests.full_disk import files_up_to
 from utils import files
 from utils.checkpoint import write_checkpoint

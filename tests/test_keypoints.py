@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from geometry.joint_repair import IncompletePersonError, repair
 from geometry.keypoints import (
     FINGERS,
     INDEX,
@@ -11,9 +12,7 @@ from geometry.keypoints import (
     OPENPOSE_BODY,
     PREDICTED_SCORE,
     WHOLEBODY,
-    IncompletePersonError,
     Keypoints,
-    repair,
 )
 from geometry.similarity import pose_parts
 from tests.standing_person import TORSO, keypoints, person, swapped

@@ -9,20 +9,16 @@ import numpy as np
 import pytest
 
 from datasets.pairs.pair_files import (
-    Pair,
     PairImages,
-    find_pairs,
     is_complete,
     joints_of,
-    lists_are_current,
     read_joints,
-    read_list,
     read_pair,
-    split_subjects,
     write_images,
     write_joints,
-    write_lists,
 )
+from datasets.pairs.pair_layout import Pair
+from datasets.pairs.pair_lists import find_pairs, lists_are_current, read_list, split_subjects, write_lists
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
 

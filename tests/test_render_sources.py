@@ -14,7 +14,9 @@ import pytest
 import torch
 
 import render
-from datasets.pairs.pair_files import Pair, find_pairs, read_joints, read_list, read_pair
+from datasets.pairs.pair_files import read_joints, read_pair
+from datasets.pairs.pair_layout import Pair
+from datasets.pairs.pair_lists import find_pairs, read_list
 from datasets.people.openpose import write_keypoints
 from datasets.rendering.rp_subjects import SHRUNK, TURNED_SUBJECTS
 from datasets.rendering.scan_sources import MeshFolder, RenderPeople, THuman2, TwoK2K, read_facing, read_joint3d

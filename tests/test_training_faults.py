@@ -14,7 +14,8 @@ import torch
 import train
 from datasets.pairs import pair_check
 from datasets.pairs.pair_check import check_pairs
-from datasets.pairs.pair_files import Pair, read_joints
+from datasets.pairs.pair_files import read_joints
+from datasets.pairs.pair_layout import Pair
 from datasets.pairs.training_pairs import read_lists
 from tests import balls_people
 from tests.running_training import SMOKE, ended, errors_of, start

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from datasets.pairs.augmentation import Augmentation
 from datasets.pairs.pair_check import CheckRecord, check_pairs, without
-from datasets.pairs.pair_files import Pair
+from datasets.pairs.pair_layout import Pair
 from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from models.build import build_digitizer, load_weights
 from models.digitizer import Digitizer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets.pairs.pair_files import Pair
+from datasets.pairs.pair_layout import Pair
 from models.build import ModelConfig, load_weights
 from models.digitizer import Digitizer
 from models.refiner import DepthRefiner

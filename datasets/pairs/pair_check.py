@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from datasets.pairs.pair_files import Pair, picture_size, read_joints
+from datasets.pairs.pair_files import picture_size, read_joints
+from datasets.pairs.pair_layout import Pair
 from datasets.people.square_canvas import canvas_coordinates
-from geometry.keypoints import INDEX, IncompletePersonError, Keypoints, repair
+from geometry.joint_repair import IncompletePersonError, repair
+from geometry.keypoints import INDEX, Keypoints
 from geometry.similarity import pose_parts
 from utils.errors import InputError
 from utils.files import write_text

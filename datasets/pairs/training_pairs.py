@@ -13,7 +13,9 @@ from torch.utils.data import Dataset
 
 from datasets.pairs.augmentation import Augmentation, View, view_of
 from datasets.pairs.pair_check import joints_on_canvas
-from datasets.pairs.pair_files import Pair, read_joints, read_list, read_pair
+from datasets.pairs.pair_files import read_joints, read_pair
+from datasets.pairs.pair_layout import Pair
+from datasets.pairs.pair_lists import read_list
 from datasets.people.square_canvas import canvas_coordinates, prepared_photo, to_network
 from geometry.similarity import pose_parts
 from utils.errors import InputError

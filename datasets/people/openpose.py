@@ -12,7 +12,8 @@ import numpy as np
 from datasets.people.choice import choose_person
 from datasets.people.person import CONFIDENT, SHRUNK, FoundKeypoints, KeypointFileError, Photo
 from datasets.people.point_orders import ORDERS, order_of
-from geometry.keypoints import FINGERS, HAND_PIP, INDEX, OPENPOSE_BODY, IncompletePersonError, Keypoints, repair
+from geometry.joint_repair import IncompletePersonError, repair
+from geometry.keypoints import FINGERS, HAND_PIP, INDEX, OPENPOSE_BODY, Keypoints
 from utils.errors import InputError, shown
 from utils.files import read_json, write_text
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from geometry.keypoints import FINGERS, INDEX, IncompletePersonError, Keypoints, repair
+from geometry.joint_repair import IncompletePersonError, repair
+from geometry.keypoints import FINGERS, INDEX, Keypoints
 from geometry.similarity import left_out
 from utils.errors import InputError
 from utils.files import check_name, read_photo

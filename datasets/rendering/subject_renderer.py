@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets.pairs.pair_files import Pair, has_images, is_complete, joints_of, picture_size, write_images, write_joints
+from datasets.pairs.pair_files import has_images, is_complete, joints_of, picture_size, write_images, write_joints
+from datasets.pairs.pair_layout import Pair
 from datasets.people.person import KeypointSource, Photo
 from datasets.people.person_sources import SourceOptions, person_sources
 from datasets.rendering.scan_renderer import ScanRenderer, project_scan_joints, seed_of
