@@ -39,7 +39,7 @@ KINDS = ("inflation", "mean")
 class MeanPerson:
     """What training people have in common."""
 
-    share: np.ndarray  # (R, R) fraction of the pairs with a person at this pixel
+    presence: np.ndarray  # (R, R) fraction of the pairs with a person at this pixel
     depth: np.ndarray  # (2, R, R) float64 mean network depth of front and back; 0 where no pair has a person
     levels: np.ndarray  # (2,) mean network depth of front and back over all pixels of all people
 
@@ -69,7 +69,7 @@ class MeanPerson:
             kind: one of KINDS.
             silhouette: (R, R) bool, the person in the photo.
         """
-        present = silhouette if kind == "inflation" else self.share > 0.5
+        present = silhouette if kind == "inflation" else self.presence > 0.5
         depth = self.depth if kind == "mean" else np.broadcast_to(self.levels[:, None, None], self.depth.shape)
         sides = zip(depth, (FRONT_BACKGROUND, BACK_BACKGROUND), strict=True)
         maps = [np.where(present, values, background).astype(np.float32) for values, background in sides]
@@ -95,10 +95,10 @@ def write_answer(name: str, kind: str, person: MeanPerson, images: Path, folder:
     """
     path = images / f"{name}.png"
     rgb, alpha = read_photo(path)
-    if alpha is None or alpha.shape != person.share.shape:
+    if alpha is None or alpha.shape != person.presence.shape:
         raise InputError(
             f"{path}: {rgb.shape[1]} x {rgb.shape[0]} px, alpha {alpha is not None}, expected a cut-out of "
-            f"{len(person.share)} px, the size of the training people"
+            f"{len(person.presence)} px, the size of the training people"
         )
     depth = person.answer(kind, alpha > 0)
     pictures = depth_pictures(name, depth)

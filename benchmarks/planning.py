@@ -24,14 +24,14 @@ from benchmarks import sample
 from benchmarks.counting import Costs, counted
 from benchmarks.networks import PERSON, paper_model
 from datasets.pairs.training_pairs import Sample
-from geometry.window import MARGIN_SHARE
+from geometry.window import MARGINS_ON_CANVAS
 from losses.terms import LossWeights
 from models.digitizer import Poses
 from models.fast import accelerate
 from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.files import write_text
 
-CONVOLUTION_SHARE, BANDWIDTH_SHARE = 0.4, 0.75
+REACHED_ARITHMETIC, REACHED_BANDWIDTH = 0.4, 0.75
 """Of a card's published rates, what convolutions of 32 to 512 channels and large maps sustain: an assumption."""
 USABLE_MEMORY = 0.9
 """Of a card's memory; the rest is the CUDA context, the workspace of the convolutions and fragmentation."""
@@ -52,8 +52,8 @@ class Card:
 
     def seconds(self, costs: Costs, precision: str) -> float:
         """The estimate for what was counted."""
-        rate = CONVOLUTION_SHARE * self.tflops[precision] * 1e12
-        return costs.seconds(rate, BANDWIDTH_SHARE * self.bandwidth_tb * 1e12)
+        rate = REACHED_ARITHMETIC * self.tflops[precision] * 1e12
+        return costs.seconds(rate, REACHED_BANDWIDTH * self.bandwidth_tb * 1e12)
 
 
 CARDS = (
@@ -110,7 +110,7 @@ def forward_costs(fast: bool) -> Costs:
 
 def _batch(size: int) -> Sample:
     """Fake photos of people who fill PERSON, with their margin."""
-    margin = sample.CANVAS // MARGIN_SHARE
+    margin = sample.CANVAS // MARGINS_ON_CANVAS
     depth = torch.zeros(size, 2, sample.CANVAS, sample.CANVAS)
     depth[..., PERSON.top + margin : PERSON.bottom - margin, PERSON.left + margin : PERSON.right - margin] = 2.0
     with _fake():

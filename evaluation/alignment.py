@@ -70,13 +70,13 @@ ICP_SAMPLES = 5_000
 """Points per direction in each step of the similarity alignment."""
 ICP_STEPS = 40
 ICP_TOLERANCE = 1e-7
-"""A step that moves no point further than this share of the truth's extent is the last."""
+"""A step that moves no point further than this fraction of the truth's extent is the last."""
 ICP_GAIN = 1e-4
 ICP_PATIENCE = 5
 ICP_SLIDING = 0.1
 """Weight of a residual along the surface, beside 1 across it: surfaces may slide, but not run away."""
 ICP_FLOOR = 1e-3
-"""Residuals below this share of the truth's extent (1.8 mm) all weigh the same."""
+"""Residuals below this fraction of the truth's extent (1.8 mm) all weigh the same."""
 
 
 def similarity_alignment(predicted: Surface, truth: Surface, seed: int) -> Similarity:

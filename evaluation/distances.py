@@ -10,7 +10,7 @@ from geometry.mesh import Mesh, across
 from geometry.ray_scene import RayHits, RayScene, as_rays
 
 RESOLUTION = 1e-6
-"""Distances below this share of a mesh's largest extent count as 0: coordinates in files are no finer (float32)."""
+"""Distances below this fraction of a mesh's largest extent count as 0: coordinates in files are no finer (float32)."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _draw_points(axis: Axes, block: str, results: Results) -> None:
         axis.stairs(100 * total / max(total.sum(), 1), edges, label=curve, linewidth=1.5)
     axis.set_title(block)
     axis.set_xlabel(f"{spread[0].axis}; the last bin holds what is larger")
-    axis.set_ylabel("share [%]")
+    axis.set_ylabel("fraction [%]")
     axis.set_xlim(0, spread[0].top)
     axis.legend()
 

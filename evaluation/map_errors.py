@@ -34,15 +34,15 @@ def normal_angles(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def angle_summary(angles: np.ndarray) -> dict[str, float]:
-    """Mean and median [deg], and the shares under 11.25, 22.5 and 30 deg [%]; NaN without angles.
+    """Mean and median [deg], and the fractions under 11.25, 22.5 and 30 deg [%]; NaN without angles.
 
     Args:
         angles: (N,) [deg].
     """
     if len(angles) == 0:
         return {name: float("nan") for name in ("mean_deg", "median_deg", *map(_under, ANGLE_THRESHOLDS_DEG))}
-    shares = {_under(limit): 100 * float((angles < limit).mean()) for limit in ANGLE_THRESHOLDS_DEG}
-    return {"mean_deg": float(angles.mean()), "median_deg": float(np.median(angles))} | shares
+    under = {_under(limit): 100 * float((angles < limit).mean()) for limit in ANGLE_THRESHOLDS_DEG}
+    return {"mean_deg": float(angles.mean()), "median_deg": float(np.median(angles))} | under
 
 
 def _under(limit: float) -> str:

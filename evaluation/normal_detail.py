@@ -38,8 +38,8 @@ def relief(normals: np.ndarray, present: np.ndarray) -> np.ndarray:
 
     codes = 2 * np.asarray(normals, dtype=np.float64) - 1
     codes *= (body / np.maximum(np.linalg.norm(codes, axis=-1), 1e-9))[..., None]
-    share = blurred(body)
-    return (codes - blurred(codes) / np.maximum(share, 1e-9)[..., None]) * body[..., None]
+    body_near = blurred(body)
+    return (codes - blurred(codes) / np.maximum(body_near, 1e-9)[..., None]) * body[..., None]
 
 
 def relief_pixels(depth: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def relief_pixels(depth: np.ndarray, present: np.ndarray) -> np.ndarray:
 def detail_summary(
     predicted: np.ndarray, truth: np.ndarray, depth: np.ndarray, present: np.ndarray
 ) -> dict[str, float]:
-    """Correlation of the relief of stored normals with the truth's, and its energy as a share of the truth's [%].
+    """Correlation of the relief of stored normals with the truth's, and its energy as a fraction of the truth's [%].
 
     Args:
         predicted, truth: (R, R, 3) stored normals.

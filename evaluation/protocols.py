@@ -31,7 +31,7 @@ SITH_THRESHOLD_M = 0.01
 
 
 def f_score(accuracy: np.ndarray, completeness: np.ndarray, threshold: float) -> float:
-    """Harmonic mean of the shares of both directions' distances below a threshold [%]."""
+    """Harmonic mean of the fractions of both directions' distances below a threshold [%]."""
     precision, recall = (accuracy < threshold).mean(), (completeness < threshold).mean()
     return float(200 * precision * recall / max(precision + recall, 1e-12))
 

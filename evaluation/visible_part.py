@@ -9,7 +9,7 @@ from geometry.mesh import Mesh
 
 DIRECTIONS = 48
 START = 1e-4
-"""How far off its face a line of sight starts, as a share of the largest coordinate from the centre (0.1 mm)."""
+"""How far off its face a line of sight starts, as a fraction of the largest coordinate from the centre (0.1 mm)."""
 
 
 def sphere_directions(count: int) -> np.ndarray:

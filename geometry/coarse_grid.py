@@ -57,10 +57,10 @@ def carried_on(values: Tensor, known: Tensor) -> Tensor:
     """
     for _ in range(FILL_ROUNDS):
         weight = known.to(values.dtype)
-        share = F.avg_pool2d(weight, 3, stride=1, padding=1)
-        around = F.avg_pool2d(values * weight, 3, stride=1, padding=1) / share.clamp(min=1e-6)
-        values = torch.where(~known & (share > 0), around, values)
-        known = share > 0
+        reached = F.avg_pool2d(weight, 3, stride=1, padding=1)
+        around = F.avg_pool2d(values * weight, 3, stride=1, padding=1) / reached.clamp(min=1e-6)
+        values = torch.where(~known & (reached > 0), around, values)
+        known = reached > 0
     return values
 
 
@@ -80,9 +80,9 @@ def at_pixels(coarse: Tensor, window: Window, sampled: float = SAMPLED_PIXEL) ->
         pixels = torch.arange(start, stop, dtype=coarse.dtype, device=coarse.device)
         place = ((pixels - sampled) / COARSE_STRIDE).clamp(0, last)
         first = place.long()
-        share = (place - first)[:, None] if axis == -2 else place - first
+        way = (place - first)[:, None] if axis == -2 else place - first
         ends = first, (first + 1).clamp(max=last)
-        coarse = torch.lerp(coarse.index_select(axis, ends[0]), coarse.index_select(axis, ends[1]), share)
+        coarse = torch.lerp(coarse.index_select(axis, ends[0]), coarse.index_select(axis, ends[1]), way)
     return coarse
 
 

@@ -39,8 +39,8 @@ def limb_radius(mask: np.ndarray, widest: float) -> np.ndarray:
         tried *= RADIUS_STEP
     # Without steps between the radii that were tried.
     radius = np.where(mask, np.minimum(radius, widest), 0)
-    share, total = (cv2.GaussianBlur(values, (0, 0), RADIUS_BLUR) for values in (mask.astype(np.float64), radius))
-    return np.where(mask, total / np.maximum(share, 1e-9), 0)
+    weight, total = (cv2.GaussianBlur(values, (0, 0), RADIUS_BLUR) for values in (mask.astype(np.float64), radius))
+    return np.where(mask, total / np.maximum(weight, 1e-9), 0)
 
 
 def round_thickness(inside: np.ndarray, radius: np.ndarray) -> np.ndarray:

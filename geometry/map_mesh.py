@@ -28,7 +28,7 @@ RIM_PASSES = 6
 """How often every point of the rim moves half way to its neighbours' middle: stairs of pixels become a line."""
 RIM_SHIFT = 0.5
 """Farthest way [px] that a point of the rim moves on the picture, so that no triangle turns over."""
-SMALLEST_SHARE = 0.01
+SMALLEST_FRACTION = 0.01
 """Of the largest part of the silhouette, below which another part is a speck."""
 
 
@@ -51,12 +51,12 @@ def shrunk_maps(front: np.ndarray, back: np.ndarray, step: int) -> tuple[np.ndar
     if step == 1:
         return front, back
     body = (front > 0) & (front <= back) & (back < FRONT_BACKGROUND)
-    share = cv2.resize(body.astype(np.float64), (size // step,) * 2, interpolation=cv2.INTER_AREA)
-    present = share > 0.5 - 1e-6
+    covered = cv2.resize(body.astype(np.float64), (size // step,) * 2, interpolation=cv2.INTER_AREA)
+    present = covered > 0.5 - 1e-6
     shrunk = []
     for depth, background in ((front, FRONT_BACKGROUND), (back, BACK_BACKGROUND)):
-        total = cv2.resize(np.where(body, depth, 0).astype(np.float64), share.shape, interpolation=cv2.INTER_AREA)
-        shrunk.append(np.where(present, total / np.maximum(share, 1e-9), background))
+        total = cv2.resize(np.where(body, depth, 0).astype(np.float64), covered.shape, interpolation=cv2.INTER_AREA)
+        shrunk.append(np.where(present, total / np.maximum(covered, 1e-9), background))
     return shrunk[0], shrunk[1]
 
 
@@ -96,11 +96,11 @@ def map_mesh(sides: Sides, open_jumps: bool = False) -> Mesh:
 
 
 def _large_parts(silhouette: np.ndarray) -> np.ndarray:
-    """(h, w) bool: the parts that have at least SMALLEST_SHARE of the pixels of the largest."""
+    """(h, w) bool: the parts that have at least SMALLEST_FRACTION of the pixels of the largest."""
     _, part, stats, _ = cv2.connectedComponentsWithStats(silhouette.astype(np.uint8), connectivity=4)
     pixels = stats[:, cv2.CC_STAT_AREA].copy()
     pixels[0] = 0
-    return (pixels >= max(SMALLEST_SHARE * pixels.max(), 1))[part]
+    return (pixels >= max(SMALLEST_FRACTION * pixels.max(), 1))[part]
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def _side_points(sides: Sides, mask: np.ndarray, rim: _Rim, front: np.ndarray, b
     curves = side_curves(start, end, (normals[0], normals[1]), outwards, Camera(sides.size).focal)
     straight = ((np.linalg.norm(end - start, axis=1) > LONGEST_GAP) | ~outwards.any(-1))[:, None]
     rings = []
-    for share in (np.arange(RINGS) + 1) / (RINGS + 1):
-        points, _ = curves.at(np.arange(len(start)), np.full((len(start), 1), share))
-        rings.append(np.where(straight, start + share * (end - start), points))
+    for way in (np.arange(RINGS) + 1) / (RINGS + 1):
+        points, _ = curves.at(np.arange(len(start)), np.full((len(start), 1), way))
+        rings.append(np.where(straight, start + way * (end - start), points))
     return np.concatenate(rings)
 
 

@@ -98,7 +98,7 @@ class Mesh:
         Args:
             count: number of points N.
             seed: the same seed gives the same points.
-            stratified: one draw from each of N equal shares of the area in the order of the faces, which is less noisy
+            stratified: one draw from each of N equal parts of the area in the order of the faces, which is less noisy
                 than N independent draws and just as uniform.
 
         Raises:

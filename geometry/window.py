@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MARGIN_SHARE = 32
-"""Around a person the refiner works on 1 / 32 of the canvas more: room for what a mask has missed."""
+MARGINS_ON_CANVAS = 32
+"""The refiner sees 1 / 32 of the canvas more on every side of a person: room for what a mask has missed."""
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,4 @@ def person_window(present: np.ndarray) -> Window:
     if len(rows) == 0:
         return Window.full(size)
     box = Window(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return box.grown(size // MARGIN_SHARE, size)
+    return box.grown(size // MARGINS_ON_CANVAS, size)

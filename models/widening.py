@@ -14,8 +14,8 @@ SPREAD = 0.5
 def widened(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a narrower model, for one whose layers have whole multiples of its channels.
 
-    Every channel is there several times. A layer that reads the copies shares its weights out among them, unevenly:
-    with equal shares the copies would learn the same for ever. Shares are drawn from torch's generator. Maps that are
+    Every channel is there several times. A layer that reads the copies divides its weights among them, unevenly:
+    with equal parts the copies would learn the same for ever. The parts are drawn from torch's generator. Maps that are
     joined along their channels must grow by the same factor: those of an encoder, its decoder and their gates do.
 
     Args:
@@ -41,9 +41,9 @@ def _widen(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     if tensor.dim() == 1:
         return copies
     readers = shape[1] // tensor.shape[1]
-    shares = (copies / readers).repeat_interleave(readers, dim=1)
+    parts = (copies / readers).repeat_interleave(readers, dim=1)
     if readers == 1:
-        return shares
+        return parts
     apart = torch.randn(shape).unflatten(1, (-1, readers)) * SPREAD * tensor.square().mean().sqrt()
     # What one copy has more, the others have less.
-    return shares + (apart - apart.mean(2, keepdim=True)).flatten(1, 2)
+    return parts + (apart - apart.mean(2, keepdim=True)).flatten(1, 2)

@@ -65,8 +65,8 @@ def render(place: dict[str, np.ndarray], size: int, rng: np.random.Generator) ->
     hue = np.zeros((size, size, 3))
     for start, end, radius in BONES:
         color = rng.uniform(60, 255, 3)
-        for share in np.linspace(0, 1, 6 if start != end else 1):
-            ball = (1 - share) * place[start] + share * place[end]
+        for way in np.linspace(0, 1, 6 if start != end else 1):
+            ball = (1 - way) * place[start] + way * place[end]
             along = rays @ (ball - centre)
             inside = along**2 - ((ball - centre) @ (ball - centre) - radius**2)
             root = np.sqrt(np.maximum(inside, 0))

@@ -46,8 +46,8 @@ def trained(tmp_path, monkeypatch):
     return model, Sample(golden.photo(), golden.depths(), part_from_canvas, canvas_from_part)
 
 
-def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase: int, share: float) -> None:
-    """Loss terms, gradient norms of every network, and some gradients to a share of their largest value."""
+def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase: int, tolerance: float) -> None:
+    """Loss terms, gradient norms of every network, and some gradients to a fraction of their largest value."""
     official = {ours: theirs for theirs, ours in layer_names().items()}
     with np.load(DATA / "train_step.npz") as step:
         np.testing.assert_allclose(sums(result.terms), step[f"phase{phase}.N_D_C"], rtol=1e-3)
@@ -63,7 +63,7 @@ def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase:
                 wanted = f"phase{phase}.gradient.{layer}.weight"
                 if wanted in step:
                     gradient = network.get_submodule(key).weight.grad
-                    np.testing.assert_allclose(gradient, step[wanted], atol=share * np.abs(step[wanted]).max())
+                    np.testing.assert_allclose(gradient, step[wanted], atol=tolerance * np.abs(step[wanted]).max())
 
 
 def test_loss_terms_equal_the_official_ones(trained):
@@ -86,7 +86,7 @@ def test_a_step_of_phase_1_has_the_official_losses_and_gradients(trained, layout
     model, batch = trained
     phase = FirstPhase(model.to(memory_format=layout), LossWeights(mask=0.0), nullcontext)
     phase.train()
-    check_step(phase.run(batch, as_is), phase.networks, 1, share=0.1)
+    check_step(phase.run(batch, as_is), phase.networks, 1, tolerance=0.1)
 
 
 def test_a_step_of_phase_2_has_the_official_losses_and_gradients(trained):
@@ -94,4 +94,4 @@ def test_a_step_of_phase_2_has_the_official_losses_and_gradients(trained):
     phase = SecondPhase(model.to(memory_format=torch.channels_last), LossWeights(mask=0.0), nullcontext, recompute=True)
     phase.train()
     # The coarse mask's logits lie around 0, and rounding flips a few pixels of what the refiner gets.
-    check_step(phase.run(batch, as_is), phase.networks, 2, share=1e-2)
+    check_step(phase.run(batch, as_is), phase.networks, 2, tolerance=1e-2)

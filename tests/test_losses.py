@@ -100,8 +100,8 @@ def test_consistency_counts_only_the_person_but_divides_by_all_pixels():
 
 def test_mask_loss_is_cross_entropy_of_logits():
     depth = a_disc()
-    share = float((depth[:, 0] > 0).float().mean())
-    expected = share * math.log(1 + math.exp(-2)) + (1 - share) * math.log(1 + math.exp(2))
+    present = float((depth[:, 0] > 0).float().mean())
+    expected = present * math.log(1 + math.exp(-2)) + (1 - present) * math.log(1 + math.exp(2))
     assert float(mask_loss(torch.full((1, 1, 64, 64), 2.0), depth, PAPER)) == pytest.approx(expected, rel=1e-5)
 
 

@@ -93,8 +93,8 @@ def test_copies_of_a_channel_learn_apart(tiny_digitizer):
 
 def test_a_layer_of_one_weight_is_widened():
     weight = torch.full((1, 1, 1, 1), 3.0)
-    shares = widened({"score": weight}, {"score": torch.empty(1, 4, 1, 1)})["score"]
-    assert len(shares.unique()) == 4 and float(shares.sum()) == pytest.approx(3)
+    parts = widened({"score": weight}, {"score": torch.empty(1, 4, 1, 1)})["score"]
+    assert len(parts.unique()) == 4 and float(parts.sum()) == pytest.approx(3)
 
 
 def test_widths_that_are_no_multiples_cannot_be_widened(tiny_digitizer):

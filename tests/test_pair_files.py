@@ -115,10 +115,10 @@ def test_lists_hold_complete_pairs_only(tmp_path: Path):
     assert find_pairs(tmp_path, "RP") == [pair for pair in sorted(pairs) if pair not in (pairs[0], pairs[3])]
     assert write_lists(tmp_path, "RP") == 6
     assert read_list(tmp_path / "list/RP_all.txt") == find_pairs(tmp_path, "RP")
-    shares = [
-        {pair.subject for pair in read_list(tmp_path / f"list/RP_{share}.txt")} for share in ("train", "val", "test")
+    parts = [
+        {pair.subject for pair in read_list(tmp_path / f"list/RP_{part}.txt")} for part in ("train", "val", "test")
     ]
-    assert set.union(*shares) == {f"rp_{k}" for k in range(4)} and sum(map(len, shares)) == 4
+    assert set.union(*parts) == {f"rp_{k}" for k in range(4)} and sum(map(len, parts)) == 4
 
 
 def test_lists_are_current_until_a_file_comes_or_goes(tmp_path: Path):
@@ -137,15 +137,15 @@ def test_lists_are_current_until_a_file_comes_or_goes(tmp_path: Path):
 
 def test_split_is_by_name_and_stays_when_subjects_come():
     few, many = (split_subjects(f"s{k}" for k in range(count)) for count in (300, 600))
-    assert all(many[name] == share for name, share in few.items())
-    shares = list(many.values())
-    assert 0.06 < shares.count("test") / 600 < 0.14 and 0.06 < shares.count("val") / 600 < 0.14
+    assert all(many[name] == part for name, part in few.items())
+    parts = list(many.values())
+    assert 0.06 < parts.count("test") / 600 < 0.14 and 0.06 < parts.count("val") / 600 < 0.14
 
 
 @pytest.mark.parametrize("count", range(1, 12))
 def test_small_sets_have_every_split(count: int):
-    shares = set(split_subjects(f"person{k}" for k in range(count)).values())
-    assert shares == ({"train"} if count < 3 else {"train", "val", "test"})
+    parts = set(split_subjects(f"person{k}" for k in range(count)).values())
+    assert parts == ({"train"} if count < 3 else {"train", "val", "test"})
 
 
 def test_empty_and_missing_lists_are_named(tmp_path: Path):

@@ -142,9 +142,9 @@ def spoilt(rgb: np.ndarray) -> Photo:
     return Photo(Path("spoilt.png"), np.ascontiguousarray(rgb), None)
 
 
-def small(rgb: np.ndarray, share: float, size: int = 2048) -> np.ndarray:
+def small(rgb: np.ndarray, scale: float, size: int = 2048) -> np.ndarray:
     """The photo shrunk into a larger grey one, near the lower left corner."""
-    side = round(share * size)
+    side = round(scale * size)
     large = np.full((size, size, 3), 140, np.uint8)
     large[size - 80 - side : size - 80, 200 : 200 + side] = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)
     return large
@@ -190,14 +190,14 @@ def test_a_photo_on_its_side_is_found_and_said(cases, sources, quarter_turns):
     assert np.median(np.linalg.norm(person.keypoints.xy - case.person.keypoints.xy, axis=1)) < 10
 
 
-@pytest.mark.parametrize("share", [0.4, 0.135])
-def test_a_small_person_is_found(cases, sources, share):
+@pytest.mark.parametrize("scale", [0.4, 0.135])
+def test_a_small_person_is_found(cases, sources, scale):
     case = cases["DSC02780"]
-    found = find_person(spoilt(small(case.photo.rgb, share)), *_pair(sources))
-    xy = (found.keypoints.xy - [200, 2048 - 80 - round(share * 2048)]) / share
+    found = find_person(spoilt(small(case.photo.rgb, scale)), *_pair(sources))
+    xy = (found.keypoints.xy - [200, 2048 - 80 - round(scale * 2048)]) / scale
     assert np.median(np.linalg.norm(xy - case.truth.xy, axis=1)) < 25
-    assert any("expect little detail" in warning for warning in found.warnings) == (share < 0.3)
-    inside = cv2.resize(case.person.mask.astype(np.uint8), (round(share * 2048),) * 2, interpolation=cv2.INTER_AREA)
+    assert any("expect little detail" in warning for warning in found.warnings) == (scale < 0.3)
+    inside = cv2.resize(case.person.mask.astype(np.uint8), (round(scale * 2048),) * 2, interpolation=cv2.INTER_AREA)
     expected = np.zeros_like(found.mask)
     expected[2048 - 80 - len(inside) : 2048 - 80, 200 : 200 + len(inside)] = inside > 0
     assert (found.mask & expected).sum() / (found.mask | expected).sum() > 0.9

@@ -263,7 +263,7 @@ def test_ascii_cloud_is_read(tmp_path):
     assert cloud.colors.tolist() == [[255, 0, 7], [1, 2, 3]]
 
 
-def test_colors_may_be_shares_and_normals_of_any_length(tmp_path):
+def test_colors_may_be_fractions_and_normals_of_any_length(tmp_path):
     path = tmp_path / "a.ply"
     path.write_text(ASCII_HEADER.replace("uchar", "float") + "0 0 1 0 0 20 1 0.5 0\n0.5 0 1 0 3 4 0 0 0.2\n")
     cloud = read_cloud(path)

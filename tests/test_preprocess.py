@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from datasets.people.square_canvas import TRAINING_SHARE, SquareCanvas, dimmed, prepared_photo, to_network
+from datasets.people.square_canvas import TRAINING_EXTENT, SquareCanvas, dimmed, prepared_photo, to_network
 from geometry.camera import Camera
 from tests.conftest import DATA
 
@@ -55,7 +55,7 @@ def test_a_small_person_is_framed_as_large_as_in_training():
     mask, joints = small_person()
     canvas = SquareCanvas.around(mask, joints, 512)
     placed = canvas.mask(mask)
-    assert np.ptp(np.flatnonzero(placed.any(1))) / 512 == pytest.approx(TRAINING_SHARE, abs=0.01)
+    assert np.ptp(np.flatnonzero(placed.any(1))) / 512 == pytest.approx(TRAINING_EXTENT, abs=0.01)
     rows, columns = (np.flatnonzero(placed.any(axis)) for axis in (1, 0))
     assert [rows.mean(), columns.mean()] == pytest.approx([255.5, 255.5], abs=3)
     np.testing.assert_allclose(canvas.points(joints), [[columns[0], rows[0]], [columns[-1], rows[-1]]], atol=2)

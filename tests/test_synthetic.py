@@ -146,8 +146,8 @@ def test_lining_closes_an_open_shell():
 CLOTHLESS = ("skin", "eyes", "hair", "sneaker", "slipper", "boot")
 
 
-def share_of_cloth_that_shows_skin(scan, views=4, size=192):
-    """Pixels where skin lies up to 2 cm before the outside of a garment, as a share of the garments' pixels."""
+def cloth_that_shows_skin(scan, views=4, size=192):
+    """Pixels where skin lies up to 2 cm before the outside of a garment, as a fraction of the garments' pixels."""
     cloth = through = 0
     kinds = np.array(scan.appearance.kinds)[scan.appearance.piece]
     low, high = scan.mesh.vertices.min(0), scan.mesh.vertices.max(0)
@@ -178,7 +178,7 @@ def share_of_cloth_that_shows_skin(scan, views=4, size=192):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_skin_comes_through_cloth(people, seed):
-    assert share_of_cloth_that_shows_skin(people[seed]) < 1e-3
+    assert cloth_that_shows_skin(people[seed]) < 1e-3
 
 
 def test_skin_put_before_cloth_is_noticed_and_left_out():

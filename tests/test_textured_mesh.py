@@ -222,5 +222,5 @@ def test_a_texture_fits_every_graphics_card():
     sides = lift_sides(*ball_maps(SIZE))
     assert texture_size(100, sides) == SIZE
     assert texture_size(1000, sides) == 1000
-    window_share = 0.6
-    assert texture_size(100_000, sides) < 4096 / window_share / 1
+    window_fraction = 0.6
+    assert texture_size(100_000, sides) < 4096 / window_fraction / 1

@@ -161,11 +161,11 @@ def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path)
 
 def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):
     """Exactly so with BatchNorm statistics over both, which is what makes them one batch."""
-    shared = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=2"]
+    common = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=2"]
     alone, together = tmp_path / "alone", tmp_path / "together"
-    assert train(*shared, "--batch_size", 2, "--save_path", alone) == 0
+    assert train(*common, "--batch_size", 2, "--save_path", alone) == 0
     synchronised = ["--batch_size", 1, "--set", "compute.sync_batchnorm=true", "--save_path", together]
-    process = start(*shared, *synchronised, ranks=2)
+    process = start(*common, *synchronised, ranks=2)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output.decode()
     logs = [[line for line in read_metrics(folder) if line["kind"] == "train"] for folder in (alone, together)]

@@ -76,11 +76,11 @@ def joint_step(model: Digitizer, batch: Sample) -> torch.Tensor:
     return loss.detach()
 
 
-def close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], share: float = 1e-4) -> None:
+def close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], tolerance: float = 1e-4) -> None:
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
         largest = float(theirs[name].abs().max())
-        assert float((tensor - theirs[name]).abs().max()) <= share * largest + 1e-7, name
+        assert float((tensor - theirs[name]).abs().max()) <= tolerance * largest + 1e-7, name
 
 
 def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
@@ -130,8 +130,8 @@ def test_recomputing_changes_neither_loss_nor_gradients_nor_statistics(window):
         out.square().mean().backward()
         results.append((out.detach(), gradients({"refiner": refiner}), statistics(refiner)))
     torch.testing.assert_close(results[0][0], results[1][0])
-    close(results[1][1], results[0][1], share=1e-7)
-    close(results[1][2], results[0][2], share=1e-9)
+    close(results[1][1], results[0][1], tolerance=1e-7)
+    close(results[1][2], results[0][2], tolerance=1e-9)
 
 
 @pytest.mark.parametrize("window", ["canvas", "person"])
@@ -283,10 +283,10 @@ def test_order_visits_everybody_once_per_epoch_and_goes_on_anywhere():
 
 def test_ranks_share_the_batches_of_one_process(monkeypatch):
     alone = list(ResumableBatchSampler(samples=16, batch_size=4, accumulate=1, epochs=2, seed=1))
-    shares = []
+    parts = []
     monkeypatch.setenv("WORLD_SIZE", "2")
     for number in ("0", "1"):
         monkeypatch.setenv("RANK", number)
-        shares.append(list(ResumableBatchSampler(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
-    assert [a + b for a, b in zip(*shares, strict=True)] == alone
+        parts.append(list(ResumableBatchSampler(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
+    assert [a + b for a, b in zip(*parts, strict=True)] == alone
     np.testing.assert_equal(len(alone), 8)

@@ -10,7 +10,7 @@ import numpy as np
 from geometry.pixel_sets import eroded, nearest_in
 from geometry.window import Window
 
-CROWN_SHARE = 0.3
+CROWN_FRACTION = 0.3
 """Of the way from the top of the head to the eyes: what is above that is hair, where there is hair."""
 DISTINCT = 12.0
 """CIELAB distance between crown and face from which the crown is not skin."""
@@ -95,10 +95,10 @@ def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> 
     covered = head & (down < end) & (abs(aside) < np.where(down < NAPE, HALF_WIDTH, LONG_HALF_WIDTH)) & ~hair
     filled = _spread(crop, hair, covered, joints.unit)
     softness = 0.04 * joints.unit
-    share = cv2.GaussianBlur((covered | (~there & (down < end))).astype(np.float32), (0, 0), softness)[..., None]
-    share = np.maximum(share, eroded(covered, max(int(softness), 1))[..., None])
+    mix = cv2.GaussianBlur((covered | (~there & (down < end))).astype(np.float32), (0, 0), softness)[..., None]
+    mix = np.maximum(mix, eroded(covered, max(int(softness), 1))[..., None])
     result = picture.copy()
-    result[window.slices] = np.clip(np.round(crop + share * (filled - crop)), 0, 255).astype(np.uint8)
+    result[window.slices] = np.clip(np.round(crop + mix * (filled - crop)), 0, 255).astype(np.uint8)
     return result
 
 
@@ -110,7 +110,7 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     if not narrow.any() or not face.any():
         return np.zeros_like(head)
     top = float(down[narrow].min())
-    crown = narrow & (down < top + CROWN_SHARE * (eyes - top))
+    crown = narrow & (down < top + CROWN_FRACTION * (eyes - top))
     softened = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), max(HAIRLINE / 2 * joints.unit, 0.5))
     lab = cv2.cvtColor(softened, cv2.COLOR_RGB2LAB)
     from_crown, from_face = (lab - np.median(lab[part], axis=0) for part in (crown, face))

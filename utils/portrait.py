@@ -15,7 +15,7 @@ from geometry.textured_mesh import TexturedMesh
 from utils.rasterizer import CLAY, Seen, Viewer, light_on, look_at, sampled
 
 FILL = 0.94
-"""Share of the picture's height that the person fills."""
+"""Fraction of the picture's height that the person fills."""
 TEXTURE_LIGHT = (0.62, 0.46)
 """Light on the texture, of which photos have much of their own: steady, and by the surface's direction."""
 FRAMES, FRAME_HEIGHT, FRAME_MS = 24, 512, 90

@@ -45,7 +45,7 @@ class AugmentationConfig:
     scale: tuple[float, ...] = (1.0, 1.0)  # size of the person, low and high
     shift: float = 0.0  # up to this in x and y [fraction of the canvas]
     joint_noise: float = 0.0  # standard deviation [fraction of the canvas]
-    cut: float = 0.0  # share of the photos that end above the feet, anywhere from the waist to the ankles
+    cut: float = 0.0  # fraction of the photos that end above the feet, anywhere from the waist to the ankles
     mirror: float = 0.0  # fraction of the photos that are mirrored
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from utils.files import write_text
 BAD_FRACTION = 0.01
 """Training goes on without up to this fraction of its samples."""
 THREADS, AT_ONCE = 8, 256
-"""Waiting for a disk or a network is shared among threads, each of which takes this many pairs at once."""
+"""Several threads wait for the disk or the network; each takes this many pairs at once."""
 TORSO = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 LONG_TORSO = 2.0
 """[px] A torso of this length, with every joint known, is one that `repair` accepts."""

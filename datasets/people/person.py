@@ -289,5 +289,5 @@ def _box_overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of the boxes around two (K, 2) sets of points [px]."""
     low = np.maximum(first.min(0), second.min(0))
     high = np.minimum(first.max(0), second.max(0))
-    shared = np.prod(np.clip(high - low, 0, None))
-    return float(shared / (np.prod(np.ptp(first, axis=0)) + np.prod(np.ptp(second, axis=0)) - shared + 1e-9))
+    overlap = np.prod(np.clip(high - low, 0, None))
+    return float(overlap / (np.prod(np.ptp(first, axis=0)) + np.prod(np.ptp(second, axis=0)) - overlap + 1e-9))

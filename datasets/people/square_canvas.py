@@ -17,9 +17,9 @@ TEST_DIMMING = 0.85
 """Brightness, contrast and saturation at test: the middle of training's range [0.7, 1.0]."""
 
 
-TRAINING_SHARE = 0.745
+TRAINING_EXTENT = 0.745
 """How much of the canvas the longer side of a person's box fills in training: the median of rendered people."""
-SMALLEST_TRAINING_SHARE = 0.68
+SMALLEST_TRAINING_EXTENT = 0.68
 """The same of the smallest of them."""
 
 
@@ -53,9 +53,9 @@ class SquareCanvas:
         low = np.minimum(joints.min(axis=0), (columns[0], rows[0]))
         high = np.maximum(joints.max(axis=0), (columns[-1] + 1, rows[-1] + 1))
         extent = (high - low).max()
-        if extent >= SMALLEST_TRAINING_SHARE * max(height, width):
+        if extent >= SMALLEST_TRAINING_EXTENT * max(height, width):
             return cls(height, width, size)
-        side = int(np.ceil(extent / TRAINING_SHARE))
+        side = int(np.ceil(extent / TRAINING_EXTENT))
         left, top = np.floor((low + high - side) / 2).astype(int)
         return cls(height, width, size, (int(left), int(top), side))
 

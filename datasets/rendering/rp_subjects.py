@@ -30,7 +30,7 @@ TURNED_SUBJECTS = frozenset(
     )
 )
 SHRUNK_TO = 0.9
-"""Share of the usual size in the picture."""
+"""Times the usual size in the picture."""
 SHRUNK = frozenset(
     (
         "rp_andrew_posed_007",

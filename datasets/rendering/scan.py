@@ -35,5 +35,5 @@ class Scan:
     appearance: Appearance
     joints: np.ndarray | None = None  # (31, 3) float64 in the frame of the mesh, None when unknown
     joints_present: np.ndarray | None = None  # (31,) bool, None with joints
-    frame_scale: float = 1.0  # share of the usual size in the picture; the official set shrinks a few subjects
+    frame_scale: float = 1.0  # times the usual size in the picture; the official set shrinks a few subjects
     notes: tuple[str, ...] = ()  # what its source repaired or missed, one line each

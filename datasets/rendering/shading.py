@@ -80,7 +80,7 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
     azimuth, elevation = rng.uniform(-80, 80), rng.uniform(10, 65)
     key = turn(np.array([0.0, np.sin(np.radians(elevation)), np.cos(np.radians(elevation))]), azimuth)
     fill = unit(np.array([-np.sign(key[0]) * rng.uniform(0.4, 1.2), rng.uniform(-0.1, 0.5), 1.0]))
-    key_share = rng.uniform(0.25, 0.65)
+    key_part = rng.uniform(0.25, 0.65)
     ceiling, floor = rng.uniform(0.5, 1.0) * _tint(rng, 0.06), rng.uniform(0.15, 0.5) * _tint(rng, 0.1)
     # L = mean + slope y, a sky that fades into the floor; then a few windows and walls as points of light.
     ambient = np.zeros((9, 3))
@@ -90,11 +90,11 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
         ambient += harmonics(window[None]).T * rng.uniform(0.2, 1.2) * _tint(rng, 0.12)
     return Lighting(
         key_direction=key,
-        key_rgb=3.0 * key_share * _tint(rng, 0.08),
+        key_rgb=3.0 * key_part * _tint(rng, 0.08),
         key_width=rng.uniform(0.02, 0.3),
         fill_direction=fill,
         fill_rgb=rng.uniform(0.1, 0.4) * _tint(rng, 0.06),
-        ambient=ambient * (1 - key_share),
+        ambient=ambient * (1 - key_part),
         exposure=rng.uniform(0.8, 1.15),
     )
 
@@ -166,7 +166,7 @@ def _blurred(view: ViewHits, values: np.ndarray) -> np.ndarray:
 
 
 def openness(tracer: Tracer, view: ViewHits, points: np.ndarray, normals: np.ndarray, rays: int) -> np.ndarray:
-    """Ambient occlusion: the share of the sky above each point that no near surface hides, weighted by the cosine.
+    """Ambient occlusion: the fraction of the sky above each point that no near surface hides, weighted by the cosine.
 
     Args:
         points, normals: (N, 3) in the frame of the mesh, off the surface by the shadow bias.
@@ -188,7 +188,7 @@ def openness(tracer: Tracer, view: ViewHits, points: np.ndarray, normals: np.nda
 def _key_visibility(
     tracer: Tracer, view: ViewHits, points: np.ndarray, key: np.ndarray, width: float, facing: np.ndarray
 ) -> np.ndarray:
-    """(N,) float32 share of the key light that reaches each point; 0 where `facing` is False, without asking."""
+    """(N,) float32 fraction of the key light that reaches each point; 0 where `facing` is False, without asking."""
     side, along = (vector[0] for vector in _tangents(key[None]))
     u, v = (value[:, None] for value in _stratum(view, 0, 1))
     radius, angle = width * np.sqrt(u), 2 * np.pi * v

@@ -86,8 +86,8 @@ def parse_integers(text: bytes) -> np.ndarray:
 def unit_rgb(values: np.ndarray) -> np.ndarray:
     """Colors of any number type as uint8 or as floats in [0, 1].
 
-    Bytes stay what they are; other integers are shares of their largest value, or of 255 when they are signed or none
-    is larger; floats are shares of 1, or of 255 when one is larger than 1.
+    Bytes stay what they are; other integers are divided by their largest value, or by 255 when they are signed or none
+    is larger; floats stay what they are, or are divided by 255 when one is larger than 1.
     """
     if values.dtype == np.uint8:
         return values

@@ -46,7 +46,7 @@ def read_off(path: Path) -> MeshContent:
 
 
 def _whole(colors: np.ndarray) -> np.ndarray:
-    """Colors as integers when all of them are; (1, 0, 0) may mean either, and is a share then."""
+    """Colors as integers when all of them are; (1, 0, 0) may mean either, and is a fraction then."""
     return colors.astype(np.int64) if (colors == np.rint(colors)).all() and colors.max(initial=0) > 1 else colors
 
 

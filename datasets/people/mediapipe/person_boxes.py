@@ -67,10 +67,10 @@ ANCHORS = _anchors(INPUT_SIDE["pose_detection"])
 
 def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """(K,) intersection over union of one box (4,) with (K, 4) boxes: left, top, right, bottom."""
-    shared = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.prod(np.clip(shared, 0, None), axis=1)
+    overlap = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    overlap = np.prod(np.clip(overlap, 0, None), axis=1)
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2])
-    return shared / (area - shared + 1e-9)
+    return overlap / (area - overlap + 1e-9)
 
 
 def decode(raw: np.ndarray, logits: np.ndarray) -> list[tuple[float, np.ndarray]]:

@@ -21,7 +21,7 @@ WORKING_SIDE = 1024
 WORKING_SIDE_LOW = 512
 """A smaller person is enlarged to this, because the steps' margins are in pixels."""
 FLAT_FRINGE = 0.3
-"""Share of the surroundings of a person on a flat background that may be something else."""
+"""Fraction of the surroundings of a person on a flat background that may be something else."""
 SKIRT_WEIGHT, SKIRT_NEAR, SKIRT_FAR = 0.4, 0.02, 0.07
 """Weight of the garment network, and between which distances from the pose mask it fades, in body heights."""
 
