@@ -18,12 +18,19 @@ from geometry.canvas import scaled_count
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
 from geometry.mesh import Mesh, across, unit
 from geometry.pixel_grid import PixelGrid, manifold_part
-from geometry.pixel_sets import eroded
+from geometry.pixel_sets import eroded, outline_distance
 from geometry.point_cloud import Sides
-from geometry.side_gap import FLYING_COSINE, LONGEST_GAP, STEEP_RIM_AT_2048, outline_directions, side_curves
+from geometry.side_gap import (
+    FLYING_COSINE,
+    LARGEST_BULGE,
+    LONGEST_GAP,
+    STEEP_RIM_AT_2048,
+    outline_directions,
+    side_curves,
+)
 
-RINGS = 4
-"""Vertices on every curve of the side, between its ends."""
+RINGS = 5
+"""Vertices on every curve of the side, between its ends; odd: the middle one parts front from back."""
 RIM_PASSES = 6
 """How often every point of the rim moves half way to its neighbours' middle: stairs of pixels become a line."""
 RIM_SHIFT = 0.5
@@ -77,13 +84,13 @@ def map_mesh(sides: Sides, open_jumps: bool = False) -> Mesh:
     Raises:
         ValueError: the silhouette has no 2x2 block of pixels.
     """
-    grid = PixelGrid.of(manifold_part(_large_parts(sides.silhouette)))
+    grid = PixelGrid.of(_large_parts(manifold_part(sides.silhouette)))
     if not grid.mask.any():
         raise ValueError("the body is thinner than two pixels everywhere")
-    rim = _Rim.of(grid.rim())
+    rim = _Rim.of(grid)
     count = np.count_nonzero(grid.mask)
     front, back = _placed(sides, grid, rim)
-    side = _side_points(sides, grid.mask, rim, front, back)
+    side = _side_points(sides, rim, front, back)
     between = 2 * count + np.arange(RINGS * len(rim.vertices)).reshape(RINGS, -1)
     rings = [rim.vertices, *between, count + rim.vertices]
     near, far = grid.triangles(sides.front.distance), grid.triangles(sides.back.distance)[:, ::-1]
@@ -108,17 +115,24 @@ class _Rim:
     """Closed curves around a pixel grid: K vertices, each with one before and one after it, the body on the left."""
 
     vertices: np.ndarray  # (K,) int64, numbers on the grid
+    pixels: np.ndarray  # (2, K) int64, their rows and columns
     after: np.ndarray  # (K,) int64, places of the next vertices among `vertices`
     before: np.ndarray  # (K,) int64
 
     @classmethod
-    def of(cls, edges: np.ndarray) -> _Rim:
+    def of(cls, grid: PixelGrid) -> _Rim:
+        edges = grid.rim()
         vertices = edges[:, 0].astype(np.int64)
         order = np.argsort(vertices)
         after = order[np.searchsorted(vertices[order], edges[:, 1])]
         before = np.empty_like(after)
         before[after] = np.arange(len(after))
-        return cls(vertices, after, before)
+        return cls(vertices, np.stack(np.nonzero(grid.mask))[:, vertices], after, before)
+
+    def shift(self) -> np.ndarray:
+        """(K, 2) way [px] along rows and columns from the pixels to the smooth curve through them."""
+        at = self.pixels.T.astype(np.float64)
+        return np.clip(self.smoothed(at) - at, -RIM_SHIFT, RIM_SHIFT)
 
     def smoothed(self, values: np.ndarray) -> np.ndarray:
         """Values (K, C) along the curves, after RIM_PASSES means of neighbours."""
@@ -134,25 +148,26 @@ class _Rim:
 
 def _placed(sides: Sides, grid: PixelGrid, rim: _Rim) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) points of the front and of the back map for the pixels of a grid, the rim smoothed."""
-    pixels = np.stack(np.nonzero(grid.mask), -1)
     distances = np.stack([side.distance[grid.mask] for side in (sides.front, sides.back)], -1)
     rays = sides.rays[grid.mask]
-    at = pixels[rim.vertices].astype(np.float64)
-    place = at + np.clip(rim.smoothed(at) - at, -RIM_SHIFT, RIM_SHIFT) + (sides.window.top, sides.window.left)
-    rays[rim.vertices] = Camera(sides.size).rays_at(place[:, 0], place[:, 1])
+    rows, columns = rim.pixels + rim.shift().T
+    rays[rim.vertices] = Camera(sides.size).rays_at(rows + sides.window.top, columns + sides.window.left)
     distances[rim.vertices] = rim.smoothed(distances[rim.vertices])
     return CENTRE + distances[:, :1] * rays, CENTRE + distances[:, 1:] * rays
 
 
-def _side_points(sides: Sides, mask: np.ndarray, rim: _Rim, front: np.ndarray, back: np.ndarray) -> np.ndarray:
+def _side_points(sides: Sides, rim: _Rim, front: np.ndarray, back: np.ndarray) -> np.ndarray:
     """(RINGS * K, 3) points around the side from the front's to the back's rim, ring by ring.
 
-    They lie on the curves of geometry.side_gap where those lead around a limb, on straight lines elsewhere.
+    They lie on the curves of geometry.side_gap where those lead around a limb, on straight lines elsewhere. Half way a
+    curve touches the smooth outline of the silhouette, whichever way its ends were shifted.
     """
-    start, end = front[rim.vertices], back[rim.vertices]
-    outwards = outline_directions(sides)[mask][rim.vertices]
-    normals = [unit(rim.smoothed(side.normals[mask][rim.vertices])) for side in (sides.front, sides.back)]
-    curves = side_curves(start, end, (normals[0], normals[1]), outwards, Camera(sides.size).focal)
+    start, end, at = front[rim.vertices], back[rim.vertices], tuple(rim.pixels)
+    outwards = outline_directions(sides)[at]
+    normals = [unit(rim.smoothed(side.normals[at])) for side in (sides.front, sides.back)]
+    shifted = np.einsum("kc,kc->k", rim.shift(), outwards[:, 1::-1] * (-1, 1))
+    reach = rim.smoothed(np.clip(outline_distance(sides.silhouette)[at] - shifted, 0, LARGEST_BULGE)[:, None])[:, 0]
+    curves = side_curves(start, end, (normals[0], normals[1]), outwards, Camera(sides.size).focal, reach=reach)
     straight = ((np.linalg.norm(end - start, axis=1) > LONGEST_GAP) | ~outwards.any(-1))[:, None]
     rings = []
     for way in (np.arange(RINGS) + 1) / (RINGS + 1):

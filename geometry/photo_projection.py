@@ -2,7 +2,8 @@
 
 The camera's own projection decides, for the front and for the back alike: the back shows the photo mirrored. On the
 side that would smear the rim's pixels along the viewing rays, so there the photo is folded over: a point that lies so
-far around the side takes the color from so far inside the rim.
+far around the side takes the color from so far inside the rim. Where a limb is thicker than it is wide, what lies up to
+its middle is drawn out over the side, rather than shown again and again.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from geometry.camera import CENTRE, Camera
-from geometry.canvas import PAPER_CANVAS
+from geometry.canvas import scaled_count
+from geometry.limb_shape import limb_radius
 from geometry.mesh import Mesh
-from geometry.pixel_sets import depth_inside, nearest_in
+from geometry.pixel_sets import nearest_in
 from geometry.point_cloud import Sides
 from geometry.side_gap import outline_directions
 
-LONGEST_FOLD_AT_2048 = 64
+LONGEST_FOLD_AT_2048 = 96
 """How far inside the rim [px] the side may look for its colors."""
-
-
 STRETCH = 0.2
 """How much of the way around its side a face gets of the photo."""
 
@@ -68,23 +68,15 @@ def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.nd
 
 
 def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Sides) -> np.ndarray:
-    """(N, 2) steps [px] from the rim inwards, as long as `fold` (N,) says and never past the middle of a limb."""
-    steps = np.zeros((len(fold), 2))
-    outwards = outline_directions(sides)[pixels][:, :2] * (1, -1)
-    chosen = np.flatnonzero((fold > 0.5) & outwards.any(1))
-    row, column = pixels[0][chosen], pixels[1][chosen]
-    inwards = -outwards[chosen]
-    inside = depth_inside(sides.silhouette)
-    room = np.ones(len(chosen))
-    for step in range(2, max(LONGEST_FOLD_AT_2048 * sides.size // PAPER_CANVAS, 2) + 1):
-        at = np.rint(np.stack([row, column], -1) + step * inwards[:, ::-1]).astype(np.int64)
-        at = np.clip(at, 0, (sides.window.height - 1, sides.window.width - 1))
-        going_deeper = (room == step - 1) & (inside[at[:, 0], at[:, 1]] > 0.7 * step)
-        room[going_deeper] = step
-    # What is longer than there is room for comes back on the same way.
-    way = np.mod(fold[chosen], 2 * room)
-    steps[chosen] = np.minimum(way, 2 * room - way)[:, None] * inwards
-    return steps
+    """(N, 2) steps [px] from the rim inwards, as long as `fold` (N,) says where the limb is wide enough for that.
+
+    Elsewhere all of them are shortened alike, so that the middle of the side takes its color from the limb's middle.
+    """
+    inwards = outline_directions(sides)[pixels][:, :2] * (-1, 1)
+    room = limb_radius(sides.silhouette, scaled_count(LONGEST_FOLD_AT_2048, sides.size))[pixels]
+    front, back = sides.front.distance[pixels], sides.back.distance[pixels]
+    longest = (back - front) / 2 * Camera(sides.size).focal / front
+    return (fold * np.minimum(room / np.maximum(longest, 1e-9), 1))[:, None] * inwards
 
 
 def _split(mesh: Mesh, face_on_back: np.ndarray) -> tuple[Mesh, np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ from models.digitizer import Conventions, DepthMaps, Digitized
 from models.final_depth import final_depth
 from models.result_maps import result_pictures
 from utils.back_of_head import HALF_WIDTH, HeadJoints
+from utils.back_of_trunk import TrunkJoints
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.errors import InputError
 from utils.files import write_bytes, write_png
@@ -148,7 +149,7 @@ class DigitizedPerson:
         """The photo at its own resolution, cut to the person, and the back of the person that follows from it."""
         side = texture_size(self.subject.canvas.side, self.sides)
         photo = self.subject.canvas.resized(side).image(self.subject.photo.rgb)
-        return photo_texture(photo, self.subject.mask, self.sides, self.head)
+        return photo_texture(photo, self.subject.mask, self.sides, self.head, self.trunk)
 
     @property
     def head(self) -> HeadJoints:
@@ -156,6 +157,12 @@ class DigitizedPerson:
         at = {name: self.subject.joints[index] + 0.5 for name, index in INDEX.items()}
         middle = lambda what: (at[f"left_{what}"] + at[f"right_{what}"]) / 2  # noqa: E731
         return HeadJoints(at["nose"], middle("eye"), middle("shoulder"))
+
+    @property
+    def trunk(self) -> TrunkJoints:
+        """Shoulders and hips on the canvas; the person's right is on the left."""
+        shoulders, hips = ([INDEX[f"{side}_{what}"] for side in ("right", "left")] for what in ("shoulder", "hip"))
+        return TrunkJoints(self.subject.joints[shoulders] + 0.5, self.subject.joints[hips] + 0.5)
 
     def textured(self, mesh: Mesh) -> TexturedMesh:
         """A mesh in the camera's frame, `map_mesh` or `surface`, with the photo on it."""

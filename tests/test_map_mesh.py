@@ -78,6 +78,24 @@ def test_a_ball_is_round_and_faces_outwards(step):
     assert np.median(np.einsum("vc,vc->v", mesh.vertex_normals(), outwards)) > 0.995
 
 
+@pytest.mark.parametrize("tilt_deg", [8, 20, 33, 70])
+def test_the_side_of_a_slanting_limb_has_no_teeth(tilt_deg):
+    """Stairs of pixels at its rim neither show on it nor make it thicker."""
+    size, radius = 192, 8.0 / Camera(192).focal
+    axis = np.array([np.cos(np.radians(tilt_deg)), np.sin(np.radians(tilt_deg)), 0])
+    rays = Camera(size).rays()
+    across_ray = rays - (rays @ axis)[..., None] * axis
+    a, b = (across_ray**2).sum(-1), across_ray @ CENTRE
+    root = np.sqrt(np.maximum(b**2 - a * (1 - radius**2), 0))
+    near, far = (-b - root) / a, (-b + root) / a
+    limb = (root > 0) & (abs((CENTRE + near[..., None] * rays) @ axis) < 0.3)
+    front = np.where(limb, network_from_distance(near), FRONT_BACKGROUND)
+    mesh = map_mesh(lift_sides(front, np.where(limb, network_from_distance(far), BACK_BACKGROUND)))
+    along = mesh.vertices @ axis
+    thick = np.linalg.norm(mesh.vertices - along[:, None] * axis, axis=1)[abs(along) < 0.25]
+    assert abs(thick - radius).max() * Camera(size).focal < 0.25
+
+
 def test_shrunk_maps_are_means_over_the_body_alone():
     front, back = np.full((4, 4), FRONT_BACKGROUND), np.zeros((4, 4))
     front[:2, :2], back[:2, :2] = [[1, 2], [3, 6]], [[2, 4], [3, 0]]  # three body pixels
@@ -109,6 +127,8 @@ def test_specks_are_left_out_and_a_thread_alone_is_refused():
     mask = np.zeros((64, 64), bool)
     mask[10:50, 10:40] = True
     mask[5:7, 60:62] = True
+    mask[25, 40:64] = True  # a thread to another speck: no triangle joins them
+    mask[24:27, 52:55] = True
     mesh = map_mesh(lift_sides(*maps_of(mask, 0)))
     assert Camera(64).project(mesh.vertices)[:, 0].max() < 45
     thread = np.zeros((64, 64), bool)

@@ -17,6 +17,7 @@ from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
 from utils.back_of_head import HeadJoints, without_face
+from utils.back_of_trunk import TrunkJoints, without_print
 from utils.mesh_files import write_mesh
 from utils.photo_texture import photo_texture, texture_size
 from utils.portrait import FRAMES, Portrait, around, turntable
@@ -41,7 +42,7 @@ def photo_of_ball(side: int) -> np.ndarray:
 def ball():
     sides = lift_sides(*ball_maps(SIZE))
     person = ball_maps(SIZE)[0] < 6
-    return photo_texture(photo_of_ball(4 * SIZE), person, sides, None).on(map_mesh(sides), sides, None)
+    return photo_texture(photo_of_ball(4 * SIZE), person, sides).on(map_mesh(sides), sides, None)
 
 
 def test_the_photo_lies_where_the_camera_sees_it_and_the_background_nowhere(ball):
@@ -133,6 +134,54 @@ def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():
     picture, there, joints = head((40, 30, 25))
     for moved in (joints.moved(0.02, (0, 0)), joints.moved(1, (5000, 0))):
         np.testing.assert_array_equal(without_face(picture, there, moved), picture)
+
+
+def shirt(put_on) -> tuple[np.ndarray, np.ndarray, TrunkJoints]:
+    """A blue shirt with a dark hem on grey ground; `put_on` draws on it."""
+    picture = np.full((300, 260, 3), 128, np.uint8)
+    picture[20:, 60:200] = (60, 90, 170)
+    picture[190:200, 60:200] = (30, 30, 40)
+    there = np.zeros(picture.shape[:2], bool)
+    there[20:, 60:200] = True
+    put_on(picture)
+    return picture, there, TrunkJoints(np.array([[65.0, 40], [195, 40]]), np.array([[85.0, 200], [175, 200]]))
+
+
+def a_print(picture):
+    cv2.circle(picture, (130, 110), 30, (230, 220, 40), -1)
+
+
+def an_opening(picture):
+    cv2.fillPoly(picture, [np.array([[110, 20], [150, 20], [130, 90]])], (205, 160, 135))
+
+
+@pytest.mark.parametrize("put_on", [a_print, an_opening])
+def test_the_back_of_a_shirt_has_neither_its_print_nor_its_opening(put_on):
+    picture, there, joints = shirt(put_on)
+    back = without_print(picture, there, joints).astype(int)
+    assert abs(back[40:185, 62:198] - (60, 90, 170)).max() < 25
+    assert abs(back[192:198, 65:195] - (30, 30, 40)).max() < 25, "the hem, which reaches the sides, stays"
+    np.testing.assert_array_equal(back[~there], picture[~there])
+    assert (picture == shirt(put_on)[0]).all(), "the photo itself is not touched"
+
+
+def dots(picture):
+    for y in range(50, 260, 20):
+        for x in range(70, 200, 20):
+            cv2.circle(picture, (x, y), 6, (240, 240, 240), -1)
+
+
+@pytest.mark.parametrize("put_on", [dots, lambda picture: None])
+def test_a_pattern_that_reaches_the_sides_stays_on_the_back(put_on):
+    picture, there, joints = shirt(put_on)
+    np.testing.assert_array_equal(without_print(picture, there, joints), picture)
+
+
+def test_a_trunk_that_is_tiny_outside_or_seen_from_the_side_is_left_alone():
+    picture, there, joints = shirt(a_print)
+    aside = TrunkJoints(joints.shoulders[::-1], joints.hips)
+    for moved in (joints.moved(0.1, (0, 0)), joints.moved(1, (5000, 0)), aside):
+        np.testing.assert_array_equal(without_print(picture, there, moved), picture)
 
 
 def chunks(data: bytes) -> tuple[dict, bytes]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from geometry.pixel_sets import eroded, nearest_in
+from geometry.pixel_sets import eroded
 from geometry.window import Window
+from utils.fold_fill import blended, covered_with
 
 CROWN_FRACTION = 0.3
 """Of the way from the top of the head to the eyes: what is above that is hair, where there is hair."""
@@ -30,8 +31,8 @@ BROW, FACE_HALF_WIDTH = 0.18, 0.36
 """Where a face begins above the eyes, and how far it reaches to either side of the nose, in heads."""
 LONG_HALF_WIDTH = 0.5
 """The same below the neck, where long hair falls on the back."""
-FOLDS = 6
-"""How often hair is folded over its edge to cover the head; each time reaches twice as far."""
+ROUND_END = 0.3
+"""How much higher long hair ends at its sides than in its middle, in heads."""
 HALF_WIDTH = 0.8
 """Of the part of the picture that a head may fill to either side of the nose, in heads."""
 
@@ -92,13 +93,14 @@ def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> 
     if np.count_nonzero(hair) < 50:
         return picture
     end = _lower_end(hair, down)
-    covered = head & (down < end) & (abs(aside) < np.where(down < NAPE, HALF_WIDTH, LONG_HALF_WIDTH)) & ~hair
-    filled = _spread(crop, hair, covered, joints.unit)
-    softness = 0.04 * joints.unit
-    mix = cv2.GaussianBlur((covered | (~there & (down < end))).astype(np.float32), (0, 0), softness)[..., None]
-    mix = np.maximum(mix, eroded(covered, max(int(softness), 1))[..., None])
+    on_head = (down < NAPE) & (down < end)
+    below = (abs(aside) < LONG_HALF_WIDTH) & (down < end - ROUND_END * (aside / LONG_HALF_WIDTH) ** 2)
+    covered = head & (on_head | below) & ~hair
+    filled = covered_with(crop, hair, covered, joints.unit)
     result = picture.copy()
-    result[window.slices] = np.clip(np.round(crop + mix * (filled - crop)), 0, 255).astype(np.uint8)
+    # What lies outside the person is filled later: the edge there is none of the hair's.
+    area = covered | (~there & (down < end))
+    result[window.slices] = blended(crop, filled, area, 0.04 * joints.unit)
     return result
 
 
@@ -129,51 +131,3 @@ def _lower_end(hair: np.ndarray, down: np.ndarray) -> float:
     """How far down hair covers the back [heads below the nose]: as far as long hair hangs before the shoulders."""
     end = float(down[hair].max())
     return min(end, LONGEST_HAIR) if end > LONG_HAIR else NAPE
-
-
-def _spread(crop: np.ndarray, hair: np.ndarray, covered: np.ndarray, unit: float) -> np.ndarray:
-    """The crop with hair folded over its edge again and again, until it covers what is covered."""
-    filled, known = crop.copy(), hair
-    for fold in range(FOLDS):
-        todo = covered & ~known
-        rows, columns = folded_over(known, todo, nearest_else=fold == FOLDS - 1)
-        from_known = known[rows, columns]
-        todo[todo] = from_known
-        filled[todo] = filled[rows[from_known], columns[from_known]]
-        known = known | todo
-    # The folds' patches differ in light: their fine detail stays, their mean becomes that of all hair around.
-    everywhere = _mean_around(filled, hair, 0.25 * unit)
-    return everywhere + filled - _mean_around(filled, hair | covered, 0.05 * unit)
-
-
-def folded_over(known: np.ndarray, wanted: np.ndarray, nearest_else: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Where pixels find a color when the known ones are folded over along their edge.
-
-    Args:
-        known, wanted: (h, w) bool.
-        nearest_else: where a fold meets no known pixel, take the nearest one.
-
-    Returns:
-        (N,) rows and (N,) columns for the wanted pixels, inside the picture.
-    """
-    rows, columns = (nearest[wanted] for nearest in nearest_in(known))
-    row, column = np.nonzero(wanted)
-    from_row, from_column = (
-        np.clip(2 * rows - row, 0, len(known) - 1),
-        np.clip(2 * columns - column, 0, known.shape[1] - 1),
-    )
-    if nearest_else:
-        missed = ~known[from_row, from_column]
-        from_row[missed], from_column[missed] = rows[missed], columns[missed]
-    return from_row, from_column
-
-
-def _mean_around(picture: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
-    """(h, w, 3) float32 Gaussian mean over chosen pixels."""
-    weight = chosen.astype(np.float32)[..., None]
-    stacked = np.dstack([picture * weight, weight])
-    height, width = chosen.shape
-    shrink = max(int(sigma / 4), 1)  # blurs that much lose nothing on fewer pixels
-    small = cv2.resize(stacked, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
-    return cv2.resize(small[..., :3] / np.maximum(small[..., 3:], 1e-6), (width, height))

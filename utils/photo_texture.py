@@ -14,7 +14,9 @@ from geometry.pixel_sets import eroded
 from geometry.point_cloud import Sides
 from geometry.textured_mesh import TexturedMesh
 from geometry.window import Window
-from utils.back_of_head import HeadJoints, folded_over, head_area, without_face
+from utils.back_of_head import HeadJoints, head_area, without_face
+from utils.back_of_trunk import TrunkJoints, without_print
+from utils.fold_fill import folded_over
 
 LONGEST_SIDE = 4096
 """Of a texture [px]: what every graphics card takes."""
@@ -58,14 +60,21 @@ def texture_size(photo_side: int, sides: Sides) -> int:
     return max(sides.size, min(photo_side, int(LONGEST_SIDE / longest)))
 
 
-def photo_texture(photo: np.ndarray, person: np.ndarray, sides: Sides, joints: HeadJoints | None) -> Texture:
+def photo_texture(
+    photo: np.ndarray,
+    person: np.ndarray,
+    sides: Sides,
+    head: HeadJoints | None = None,
+    trunk: TrunkJoints | None = None,
+) -> Texture:
     """Make the texture.
 
     Args:
         photo: (T, T, 3) uint8, the same square as the maps' canvas, in any resolution.
         person: (R, R) bool on the canvas of the maps, where the photo shows the person.
         sides: the maps.
-        joints: of the head on the canvas of the maps [px]; None: the back of the head shows the face.
+        head, trunk: joints on the canvas of the maps [px]; None: the back of the head shows the face, the back of the
+            garment its print.
     """
     window, scale = texture_window(sides), len(photo) / sides.size
     top, bottom, left, right = (round(edge * scale) for edge in (window.top, window.bottom, window.left, window.right))
@@ -76,7 +85,8 @@ def photo_texture(photo: np.ndarray, person: np.ndarray, sides: Sides, joints: H
     shown = cv2.resize(shown, cut.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     inner = eroded(shown, scaled_count(INSET_AT_2048, len(photo)))
     inner = inner if inner.any() else shown
-    back = cut if joints is None else without_face(cut, inner, joints.moved(scale, (left, top)))
+    back = cut if trunk is None else without_print(cut, inner, trunk.moved(scale, (left, top)))
+    back = back if head is None else without_face(back, inner, head.moved(scale, (left, top)))
     both = _filled(np.dstack([cut, back]), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
     return Texture(np.hstack([both[..., :3], both[..., 3:]]), window)
 
