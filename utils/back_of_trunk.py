@@ -21,8 +21,8 @@ ABOVE, BELOW = 0.04, 0.3
 FLANK = 5
 """Columns of the grid that are a side's."""
 NEARBY = ((2, 0.3), (9, 0.06))
-"""Rows of the grid above and below, and the share of the sides' cells there that a color of the garment has: of hems and
-stripes many right beside it, of dots some within reach."""
+"""Rows of the grid above and below, and the share of the sides' cells there that a color of the garment has: many right
+beside hems and stripes, some within reach of dots."""
 FOREIGN = 15.0
 """CIELAB distance from which two colors are not the same."""
 SHADE = 0.5
@@ -54,11 +54,11 @@ class TrunkJoints:
         return self.shoulders[1, 0] - self.shoulders[0, 0] > NARROWEST * self.length
 
     def corners(self) -> np.ndarray:
-        """(4, 2) float32 [px]: top left, top right, bottom right, bottom left of the trunk, as wide as the shoulders."""
+        """(4, 2) float32 [px]: the trunk, as wide as the shoulders, from its top left corner on clockwise."""
         aside = (self.shoulders[1] - self.shoulders[0]) / 2
         top, hips = self.shoulders.mean(0), self.hips.mean(0)
         top, bottom = top + ABOVE * (top - hips), hips + BELOW * (hips - top)
-        return np.float32([top - aside, top + aside, bottom + aside, bottom - aside])
+        return np.array([top - aside, top + aside, bottom + aside, bottom - aside], np.float32)
 
 
 def without_print(picture: np.ndarray, inner: np.ndarray, joints: TrunkJoints) -> np.ndarray:
@@ -79,8 +79,8 @@ def without_print(picture: np.ndarray, inner: np.ndarray, joints: TrunkJoints) -
     if window.is_empty or joints.length < ROWS or not joints.is_seen_from_front:
         return picture
     crop, there = picture[window.slices], inner[window.slices]
-    grid = np.float32([(0, 0), (COLUMNS, 0), (COLUMNS, ROWS), (0, ROWS)])
-    to_grid = cv2.getPerspectiveTransform(corners - np.float32([left, top]), grid)
+    grid = np.array([(0, 0), (COLUMNS, 0), (COLUMNS, ROWS), (0, ROWS)], np.float32)
+    to_grid = cv2.getPerspectiveTransform(corners - np.array([left, top], np.float32), grid)
     foreign = _foreign(crop, there, to_grid, joints.length / ROWS)
     if foreign is None:
         return picture
@@ -101,8 +101,7 @@ def _foreign(crop: np.ndarray, there: np.ndarray, to_grid: np.ndarray, cell: flo
     # A median has no cells that mix two colors at the edge of a dot: those would be like nothing at the sides.
     calm = cv2.medianBlur(crop, 2 * max(round(cell / 2), 1) + 1).astype(np.float32) / 255
     colors = cv2.warpPerspective(calm, to_grid, (COLUMNS, ROWS), flags=cv2.INTER_NEAREST)
-    lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB)
-    lab[..., 0] *= SHADE
+    lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB) * np.array([SHADE, 1, 1], np.float32)
     body = cv2.warpPerspective(there.astype(np.float32), to_grid, (COLUMNS, ROWS)) > 0.9
     from_left, from_right = np.cumsum(body, 1), np.cumsum(body[:, ::-1], 1)[:, ::-1]
     flank = body & (np.minimum(from_left, from_right) <= FLANK)
