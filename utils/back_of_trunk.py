@@ -21,13 +21,13 @@ ABOVE, BELOW = 0.04, 0.3
 FLANK = 5
 """Columns of the grid that are a side's."""
 NEARBY = ((2, 0.3), (9, 0.06))
-"""Rows of the grid above and below, and the share of the sides' cells there that a color of the garment has: many right
+"""Rows of the grid above and below, and the fraction of the sides' cells there that a color of the garment has: many right
 beside hems and stripes, some within reach of dots."""
 FOREIGN = 15.0
 """CIELAB distance from which two colors are not the same."""
 SHADE = 0.5
 """Weight of lightness in that distance: folds and shadows are of the garment."""
-LARGEST_SHARE = 0.6
+LARGEST_FRACTION = 0.6
 """Of the trunk, above which the sides do not say what the garment is like."""
 NARROWEST = 0.3
 """Width of the shoulders [trunk lengths] below which the person is seen from the side."""
@@ -112,6 +112,6 @@ def _foreign(crop: np.ndarray, there: np.ndarray, to_grid: np.ndarray, cell: flo
             sides = lab[near][flank[near]]
             alike = np.linalg.norm(lab[row, :, None] - sides[None], axis=-1) < FOREIGN
             foreign[row] &= alike.mean(1) < least
-    if not foreign.any() or foreign.sum() > LARGEST_SHARE * body.sum():
+    if not foreign.any() or foreign.sum() > LARGEST_FRACTION * body.sum():
         return None
     return cv2.dilate(foreign.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)

@@ -40,9 +40,9 @@ def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, un
 
 def blended(picture: np.ndarray, filled: np.ndarray, covered: np.ndarray, softness: float) -> np.ndarray:
     """(h, w, 3) uint8: `picture` with `filled` in its place where it is covered (h, w), softly at the edge [px]."""
-    share = cv2.GaussianBlur(covered.astype(np.float32), (0, 0), softness)[..., None]
-    share = np.maximum(share, eroded(covered, max(int(softness), 1))[..., None])
-    return np.clip(np.round(picture + share * (filled - picture)), 0, 255).astype(np.uint8)
+    mix = cv2.GaussianBlur(covered.astype(np.float32), (0, 0), softness)[..., None]
+    mix = np.maximum(mix, eroded(covered, max(int(softness), 1))[..., None])
+    return np.clip(np.round(picture + mix * (filled - picture)), 0, 255).astype(np.uint8)
 
 
 def folded_over(known: np.ndarray, wanted: np.ndarray, nearest_else: bool = True) -> tuple[np.ndarray, np.ndarray]:
