@@ -21,8 +21,8 @@ ABOVE, BELOW = 0.04, 0.3
 FLANK = 5
 """Columns of the grid that are a side's."""
 NEARBY = ((2, 0.3), (9, 0.06))
-"""Rows of the grid above and below, and the fraction of the sides' cells there that a color of the garment has: many right
-beside hems and stripes, some within reach of dots."""
+"""Rows of the grid above and below, and the fraction of the sides' cells there that are of the color of the garment:
+many right beside hems and stripes, some within reach of dots."""
 FOREIGN = 15.0
 """CIELAB distance from which two colors are not the same."""
 SHADE = 0.5
