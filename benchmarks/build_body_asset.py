@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from datasets.synthetic.body import ASSET_PATH, BodyModel, sample_figure
+from datasets.synthetic.gestures import sample_gesture
 from datasets.synthetic.poses import sample_pose
+from datasets.synthetic.rig import Rig
 from utils.files import atomic_path
 
 FREE_TOPOLOGIES = ("anny", "anny-full")
@@ -215,7 +217,7 @@ def verify(anny_model: Any, asset: dict[str, np.ndarray]) -> float:
         rng = np.random.default_rng(seed)
         figure = sample_figure(ours, rng)
         rest = ours.rest(figure)
-        posed = ours.pose(rest, sample_pose(ours, rest, rng, {"L": 0.0, "R": 0.0}))
+        posed = ours.pose(rest, sample_pose(Rig(ours, rest), sample_gesture(rng), rng, {"L": 0.0, "R": 0.0}))
         faces = {name: value for name, value in figure.changes.items() if name[-1] not in "+-"}
         local = {}
         for name in figure.changes.keys() - faces.keys():

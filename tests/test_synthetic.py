@@ -13,14 +13,18 @@ import pytest
 from benchmarks import build_body_asset
 from datasets.synthetic.body import load_body_model, sample_figure
 from datasets.synthetic.cloth import Obstacle
+from datasets.synthetic.gestures import ARMS, PAIRS, sample_gesture
+from datasets.synthetic.held import OBJECTS
 from datasets.synthetic.hidden import poking
-from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, with_inner_wall
-from datasets.synthetic.person import make_person
+from datasets.synthetic.mesh_editing import clip_where_negative, edges_of, loop_subdivide, with_inner_wall
+from datasets.synthetic.person import THINGS, make_person
 from datasets.synthetic.pieces import Piece
-from geometry.keypoints import INDEX
+from datasets.synthetic.solids import ball, box, sweep
+from geometry.keypoints import FINGERS, INDEX
 from geometry.mesh import Mesh
 
-SEEDS = (3, 8, 21, 1387)  # the last one wears shoes that end just above the ankle
+SEEDS = (239, 601, 725, 965)
+"""Hand in a pocket, bag and backpack; clasped hands, hat; skirt, cup, a shoe that ends just above the ankle; coat."""
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +46,14 @@ def tetrahedron():
 def test_seed_gives_the_same_bits_in_another_process(people):
     code = (
         "from datasets.synthetic.person import make_person; import hashlib;"
-        "make_person(4); s = make_person(3);"
+        "make_person(4); s = make_person(725);"
         "print(hashlib.sha256(s.mesh.vertices.tobytes() + s.mesh.faces.tobytes() + s.joints.tobytes()).hexdigest())"
     )
     root = Path(__file__).parent.parent
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, env=os.environ, capture_output=True, text=True, check=True
     )
-    scan = people[3]
+    scan = people[725]
     here = hashlib.sha256(scan.mesh.vertices.tobytes() + scan.mesh.faces.tobytes() + scan.joints.tobytes()).hexdigest()
     assert run.stdout.strip() == here
 
@@ -143,7 +147,7 @@ def test_lining_closes_an_open_shell():
     assert len(closed_points) == 8
 
 
-CLOTHLESS = ("skin", "eyes", "hair", "sneaker", "slipper", "boot")
+CLOTHLESS = ("skin", "eyes", "hair", "sneaker", "slipper", "boot", *THINGS)
 
 
 def cloth_that_shows_skin(scan, views=4, size=192):
@@ -174,6 +178,58 @@ def cloth_that_shows_skin(scan, views=4, size=192):
         outside = second["primitive_normals"].numpy()[near] @ ahead > 0.1
         through += (~np.isin(behind, CLOTHLESS) & outside).sum()
     return through / cloth
+
+
+def points_of(scan, *kinds):
+    """The points of all pieces of some kinds."""
+    wanted = np.isin(np.array(scan.appearance.kinds)[scan.appearance.piece], kinds)
+    return scan.mesh.vertices[np.unique(scan.mesh.faces[wanted])]
+
+
+@pytest.mark.parametrize(("seed", "held", "side"), [(239, "held_L", "left"), (725, "held_R", "right")])
+def test_held_things_are_in_the_hand(people, seed, held, side):
+    thing = points_of(people[seed], held)
+    fingers = people[seed].joints[list(FINGERS[side])]
+    assert np.linalg.norm(thing[:, None] - fingers[None], axis=2).min() < 0.03
+
+
+def test_hand_in_a_pocket_is_under_cloth(people):
+    """From the side, cloth is before the fingers."""
+    scan = people[239]
+    fingers = scan.joints[list(FINGERS["right"])]
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(scan.mesh.vertices.astype(np.float32), scan.mesh.faces.astype(np.uint32))
+    start = fingers - [1.0, 0, 0]
+    rays = np.concatenate([start, np.tile([1.0, 0, 0], (len(start), 1))], 1).astype(np.float32)
+    first = scene.cast_rays(o3d.core.Tensor(rays))["primitive_ids"].numpy()
+    kinds = np.array(scan.appearance.kinds)[scan.appearance.piece[first]]
+    assert not np.isin(kinds, CLOTHLESS).any()
+
+
+def test_gestures_hold_nothing_in_a_pocket_and_one_ball_in_two_hands():
+    gestures = [sample_gesture(np.random.default_rng(seed)) for seed in range(400)]
+    assert {arm for gesture in gestures for arm in gesture.arms.values()} == {*ARMS, *PAIRS}
+    assert {kind for gesture in gestures for kind in gesture.held.values()} == set(OBJECTS)
+    for gesture in gestures:
+        assert not set(gesture.in_pockets) & set(gesture.held)
+        assert gesture.arms["L"] == gesture.arms["R"] or not set(gesture.arms.values()) & set(PAIRS)
+        assert (gesture.held == {"L": "big_ball"}) == (gesture.arms["L"] == "carry")
+
+
+@pytest.mark.parametrize("make", [lambda: ball(np.zeros(3), np.ones(3)), lambda: box(np.array([1.0, 2, 3]))])
+def test_solids_are_closed_and_face_outward(make):
+    points, faces = make()
+    assert (edges_of(faces)[2] == 2).all()
+    assert (Mesh(points, faces).vertex_normals() * points).sum(1).min() > 0
+
+
+def test_tube_along_a_line_has_the_volume_of_a_prism():
+    path = np.stack([np.zeros(9), np.linspace(0, 2, 9), np.zeros(9)], 1)
+    points, faces = sweep(path, np.full((9, 2), 0.5), np.array([1.0, 0, 0]), 24)
+    assert (edges_of(faces)[2] == 2).all()
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    volume = np.einsum("fa,fa->", np.cross(a, b), c) / 6
+    assert volume == pytest.approx(2 * 24 / 2 * 0.25 * np.sin(2 * np.pi / 24))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

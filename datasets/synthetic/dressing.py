@@ -10,6 +10,7 @@ from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.cloth import Obstacle
 from datasets.synthetic.collar import make_collar
 from datasets.synthetic.garments import Garment
+from datasets.synthetic.gestures import Gesture
 from datasets.synthetic.haircut import HairStyle, scalp_field
 from datasets.synthetic.hidden import poking, without_faces
 from datasets.synthetic.pieces import Piece
@@ -34,18 +35,20 @@ class Clothing:
     shoes: ShoeStyle | None  # None: bare feet
     seeds: list[int]  # one for each garment
     hair_seed: int  # of the hairline, which the skin's shade follows
+    gesture: Gesture  # cloth goes over hands in pockets
 
 
-def dress(wearer: Wearer, clothing: Clothing, style: HairStyle) -> tuple[list[Piece], Obstacle]:
-    """Skin, eyes, shoes and clothes without what clothes hide; and the clothes' outer surfaces, without collars."""
+def dress(wearer: Wearer, clothing: Clothing, style: HairStyle) -> tuple[list[Piece], list[Piece]]:
+    """Skin, eyes, shoes and clothes without what clothes hide; and the garments' outer surfaces, without collars."""
     outfit, shoes = clothing.outfit, clothing.shoes
     pair = _pair_of_shoes(wearer, shoes) if shoes else []
     draped = _drape_all(wearer, clothing, pair)
     clothes = _finished(wearer, outfit, draped, collars_stand=style.curtain <= 0.3)
     skin = _skin(wearer, outfit)
-    skin = without_faces(skin, _unseen(skin, outfit, draped, wearer.marks) | _in_shoes(skin, wearer, shoes))
+    hidden = _unseen(skin, outfit, draped, wearer.marks) | _in_shoes(skin, wearer, shoes)
+    skin = without_faces(skin, hidden | _through_pockets(skin, wearer, clothing.gesture, draped))
     skin = replace(skin, edge=scalp_field(skin.rows[:, :3], wearer, style, clothing.hair_seed))
-    return [skin, _eyes(wearer), *pair, *clothes], Obstacle([(part.points, part.faces) for part in draped])
+    return [skin, _eyes(wearer), *pair, *clothes], draped
 
 
 def _pair_of_shoes(wearer: Wearer, shoes: ShoeStyle) -> list[Piece]:
@@ -56,13 +59,26 @@ def _pair_of_shoes(wearer: Wearer, shoes: ShoeStyle) -> list[Piece]:
 
 def _drape_all(wearer: Wearer, clothing: Clothing, shoes: list[Piece]) -> list[Piece]:
     """The open outer surface of every garment, each hung on the body and on what is below it."""
-    below = [(wearer.posed.vertices, wearer.model.faces["body"])] + [(part.points, part.faces) for part in shoes]
+    body = wearer.posed.vertices, _in_the_way(wearer, clothing.gesture)
+    below = [body] + [(part.points, part.faces) for part in shoes]
     draped: list[Piece] = []
     for garment, seed in zip(clothing.outfit, clothing.seeds, strict=True):
         part = drape(garment, wearer, Obstacle(below), seed)
         draped.append(part)
         below.append((part.points, part.faces))
     return draped
+
+
+def _in_the_way(wearer: Wearer, gesture: Gesture) -> np.ndarray:
+    """(F, 3) the body's faces that cloth lies on: of a hand in a pocket only its back, so that cloth goes over it."""
+    faces = wearer.model.faces["body"]
+    normals = Mesh(wearer.posed.vertices, faces).face_normals()
+    dropped = np.zeros(len(faces), bool)
+    for side in gesture.in_pockets:
+        hand = wearer.model.bone_weight("wrist", "finger", "metacarpal", side=side)
+        outward = normals[:, 0] * (1 if side == "L" else -1)
+        dropped |= (hand[faces] > 0.5).all(1) & (outward < 0.2)
+    return faces[~dropped]
 
 
 def _finished(wearer: Wearer, outfit: list[Garment], draped: list[Piece], collars_stand: bool) -> list[Piece]:
@@ -82,13 +98,21 @@ def _finished(wearer: Wearer, outfit: list[Garment], draped: list[Piece], collar
     return clothes
 
 
+def _through_pockets(skin: Piece, wearer: Wearer, gesture: Gesture, draped: list[Piece]) -> np.ndarray:
+    """(F,) bool: fingers that should be in a pocket and come through it."""
+    if not gesture.in_pockets:
+        return np.zeros(len(skin.faces), bool)
+    fingers = np.max([wearer.model.bone_weight("finger", side=side) for side in gesture.in_pockets], axis=0)
+    return poking(skin, surface("body").weights @ fingers > 0.5, draped)
+
+
 def _unseen(part: Piece, outfit: list[Garment], draped: list[Piece], marks: Landmarks) -> np.ndarray:
     """(F,) bool: faces deep under outer garments, or come through them."""
     chart = Chart(part.rows)
     deep, under = np.zeros(len(part.points), bool), np.zeros(len(part.points), bool)
     for garment in outfit:
         depth = garment.covers(chart) / marks.unit
-        deep |= depth > (HIDDEN_BELOW_SKIRT if garment.kind == "skirt" else HIDDEN_BELOW)
+        deep |= depth > (HIDDEN_BELOW_SKIRT if garment.mesh == "skirt" else HIDDEN_BELOW)
         under |= depth > 0.003
     dropped = deep[part.faces].all(1)
     return dropped | poking(part, under & ~deep, draped)

@@ -77,7 +77,7 @@ def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
         pattern = choose(rng, {"plain": 0.7, "check": 0.12, "stripes": 0.06, "dots": 0.12})
         palette = "bottom" if rng.random() < 0.7 else "plain"
         pattern = "plain" if kind == "leggings" else pattern
-    elif kind == "jacket":
+    elif kind in ("jacket", "coat"):
         pattern, palette = choose(rng, OUTER_PATTERNS), "jacket"
         if rng.random() < 0.15:
             pattern, palette = "denim", "denim"
@@ -93,7 +93,7 @@ def sample_fabric(kind: str, collar: str, rng: np.random.Generator) -> Fabric:
         duty=rng.uniform(0.2, 0.55),
         seed=int(rng.integers(2**31)),
         belt=belt,
-        buttons=collar == "fold" and kind != "jacket",
+        buttons=collar == "fold" and kind not in ("jacket", "coat"),
     )
 
 
@@ -144,7 +144,7 @@ def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.nd
         dark = dark + 0.5 * line(pocket, 0.002) * ~back * (low > 0) * (low < 0.12 * u)
         patch = np.maximum(np.abs(x - 0.085 * u) - 0.05 * u, np.abs(low - 0.1 * u) - 0.055 * u)
         dark = dark + 0.5 * line(patch, 0.002) * back
-    if kind == "jacket":
+    if kind in ("jacket", "coat"):
         dark = dark + 0.15 * line(edge - 0.03 * u, 0.0015)
         pocket = np.maximum(
             np.abs(np.abs(chart.x) - 0.11 * u) - 0.004 * u, np.abs(chart.y - marks.hip[1] - 0.1 * u) - 0.06 * u
@@ -212,3 +212,19 @@ def shoe_color(kind: str, colors: np.ndarray, chart: Chart, height: np.ndarray, 
     else:
         color = np.where((height / unit < -0.004)[:, None], sole * 0.4, color)
     return np.clip(color * (1 + 0.03 * fractal_noise(p, 50.0, 5, 2))[:, None], 0, 1)
+
+
+def sample_thing(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """(2, 3) the colors of a thing that is worn or held."""
+    colors = np.stack([sample_color("shoe" if rng.random() < 0.6 else "plain", rng) for _ in range(2)])
+    if kind in ("frame", "lens"):
+        colors = np.clip(colors * (0.15 if kind == "lens" else 0.5), 0.02, 1)
+    if kind == "hat" and rng.random() < 0.6:
+        colors[1] = colors[0]
+    return colors
+
+
+def thing_color(colors: np.ndarray, chart: Chart, shade: np.ndarray, unit: float) -> np.ndarray:
+    """(N, 3) sRGB of a thing; `shade` above 0.5 takes its second color."""
+    color = np.where((shade > 0.5)[:, None], colors[1], colors[0])
+    return np.clip(color * (1 + 0.025 * fractal_noise(chart.position / unit, 60.0, 11, 2))[:, None], 0, 1)

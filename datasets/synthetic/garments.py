@@ -13,6 +13,8 @@ from datasets.synthetic.fabrics import choose
 
 Field = Callable[[Chart], np.ndarray]
 """One number for every point of a chart."""
+WIDE_SKIRTS = 0.45
+"""How many skirts swing wide."""
 FAR = 1.0
 """A field value that never limits [m]."""
 
@@ -20,6 +22,8 @@ KNIT = Material(ease=0.07, bending=0.018, gravity=0.0008, thickness=0.0025)
 SHIRTING = Material(ease=0.09, bending=0.014, gravity=0.0007, thickness=0.002)
 SWEAT = Material(ease=0.08, bending=0.035, gravity=0.0008, thickness=0.004)
 DENIM = Material(ease=0.07, bending=0.022, gravity=0.0004, thickness=0.003)
+FALLING = Material(ease=0.02, bending=0.11, gravity=0.0012, thickness=0.002)
+SKIRT_OF_COAT = Material(ease=0.02, bending=0.13, gravity=0.0008, thickness=0.005)
 DRAPE = Material(ease=0.07, bending=0.016, gravity=0.001, thickness=0.002)
 COAT = Material(ease=0.07, bending=0.045, gravity=0.0005, thickness=0.005)
 STRETCH = Material(ease=0.005, bending=0.05, gravity=0.0, thickness=0.0015)
@@ -40,7 +44,7 @@ class Garment:
     shape: Callable[[Chart, np.ndarray], np.ndarray] | None = None  # last change to the rest shape
 
 
-def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """0 below low, 1 above high, smooth between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -117,7 +121,7 @@ def lower_field(marks: Landmarks, waist_y: float, leg_end: float) -> Field:
     return covers
 
 
-def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: float | None) -> Garment:
+def upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: float | None) -> Garment:
     u = marks.unit
     loose = rng.uniform(0.0, 1.0) ** 1.3
     sleeve = {
@@ -142,13 +146,13 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
     base = {"tank": 0.008, "pullover": 0.016}.get(kind, 0.011)
 
     def stands_off(chart: Chart) -> np.ndarray:
-        trunk = 1 - _step(chart.arm, 0.3, 0.8)
-        low = _step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
+        trunk = 1 - step(chart.arm, 0.3, 0.8)
+        low = step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
         body = base + 0.006 * loose + (0.004 + 0.022 * loose) * low
         along = np.clip(chart.arm_along, 0, 1)
         arm = base + 0.006 * loose + flare * np.clip(along / 0.35, 0, 1) * (1 - 0.5 * along)
         if sleeve is not None and sleeve > 0.85:
-            arm = arm * (1 - 0.75 * cuff * _step(along, 0.84, 0.95)) + 0.003
+            arm = arm * (1 - 0.75 * cuff * step(along, 0.84, 0.95)) + 0.003
         return (trunk * body + (1 - trunk) * arm) * u
 
     return Garment(
@@ -163,35 +167,7 @@ def _upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: flo
     )
 
 
-def _jacket(marks: Landmarks, rng: np.random.Generator) -> Garment:
-    u = marks.unit
-    loose = rng.uniform(0.1, 1.0)
-    hem_y = marks.hip[1] + rng.uniform(-0.1, 0.07) * u
-    gap = (rng.uniform(0.008, 0.05) * u, rng.uniform(0.005, 0.08) * u)
-    if rng.random() < 0.35:
-        gap = (0.004 * u, 0.004 * u)
-
-    def stands_off(chart: Chart) -> np.ndarray:
-        trunk = 1 - _step(chart.arm, 0.3, 0.8)
-        low = _step(marks.neck[1] - chart.y, 0.12 * u, 0.42 * u)
-        body = 0.018 + 0.006 * loose + (0.006 + 0.02 * loose) * low
-        return (trunk * body + (1 - trunk) * (0.014 + 0.008 * loose)) * u
-
-    collar = choose(rng, {"": 0.25, "stand": 0.4, "fold": 0.35})
-    neck = "crew" if collar == "" else "collar"
-    return Garment(
-        kind="jacket",
-        mesh="tights",
-        material=COAT,
-        covers=upper_field(marks, hem_y, rng.uniform(0.95, 1.04), neck, rng.uniform(0.0, 0.6), front_gap=gap),
-        stands_off=stands_off,
-        collar=collar,
-        folds=rng.uniform(0.7, 1.5),
-        smoothing=12,
-    )
-
-
-def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: float) -> Garment:
+def trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: float) -> Garment:
     u = marks.unit
     cut = str(rng.choice(["slim", "straight", "wide"], p=[0.4, 0.45, 0.15]))
     end = {"trousers": rng.uniform(0.97, 1.05), "cropped": rng.uniform(0.72, 0.9), "shorts": rng.uniform(0.28, 0.5),
@@ -207,8 +183,8 @@ def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: fl
         along = np.clip(chart.leg_along / end, 0, 1)
         leg = top + (bottom - top) * along
         if cuffed:
-            leg = leg * (1 - 0.7 * _step(chart.leg_along, 0.88, 0.95)) + 0.003
-        near_waist = _step(waist_y - chart.y, 0.0, 0.1 * u)
+            leg = leg * (1 - 0.7 * step(chart.leg_along, 0.88, 0.95)) + 0.003
+        near_waist = step(waist_y - chart.y, 0.0, 0.1 * u)
         return (0.005 + (leg - 0.005) * near_waist) * u
 
     return Garment(
@@ -223,18 +199,20 @@ def _trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: fl
     )
 
 
-def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
+def skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
     u = marks.unit
     length = rng.uniform(0.38, 0.95) if rng.random() < 0.75 else rng.uniform(0.25, 0.4)
     hem_y = marks.hip[1] - length * 0.78 * marks.leg_length
     flare, pleats, depth = rng.uniform(-0.25, 0.25), int(rng.integers(7, 18)), rng.uniform(0.0, 0.02)
+    if rng.random() < WIDE_SKIRTS:
+        flare, depth = rng.uniform(0.3, 1.1), rng.uniform(0.01, 0.035)
     phase = rng.uniform(0, 2 * np.pi)
 
     def covers(chart: Chart) -> np.ndarray:
         return np.where(chart.arm > 0.3, -FAR, np.minimum(chart.y - hem_y, waist_y - chart.y))
 
     def fall(chart: Chart) -> np.ndarray:
-        return _step(waist_y - chart.y, 0.06 * u, 0.5 * u)
+        return step(waist_y - chart.y, 0.06 * u, 0.5 * u)
 
     def stands_off(chart: Chart) -> np.ndarray:
         angle = np.arctan2(chart.x, chart.z - marks.hip[2])
@@ -248,28 +226,11 @@ def _skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garmen
     return Garment(
         kind="skirt",
         mesh="skirt",
-        material=DRAPE,
+        material=FALLING,
         covers=covers,
         stands_off=stands_off,
         collar="",
         folds=rng.uniform(0.3, 1.0),
-        smoothing=4,
+        smoothing=10,
         shape=shape,
     )
-
-
-def sample_outfit(marks: Landmarks, rng: np.random.Generator, feminine: bool) -> list[Garment]:
-    """What one person wears, inner layers first. A shirt under a skirt of the same fabric makes a dress."""
-    skirts = 0.3 if feminine else 0.01
-    lower = choose(
-        rng, {"trousers": 0.62, "cropped": 0.07, "shorts": 0.17, "leggings": 0.07 * feminine, "skirt": skirts}
-    )
-    upper = choose(rng, {"tshirt": 0.42, "long": 0.22, "pullover": 0.18, "threequarter": 0.08, "tank": 0.1})
-    waist_y = marks.hip[1] + rng.uniform(0.08, 0.14) * marks.unit
-    bottom = _skirt(marks, rng, waist_y) if lower == "skirt" else _trousers(marks, rng, lower, waist_y)
-    tucked = rng.random() < {"skirt": 0.65, "leggings": 0.0}.get(lower, 0.18) and upper != "pullover"
-    top = _upper(marks, rng, upper, waist_y if tucked else None)
-    outfit = [top, bottom] if tucked else [bottom, top]
-    if rng.random() < 0.28:
-        outfit.append(_jacket(marks, rng))
-    return outfit

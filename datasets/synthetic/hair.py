@@ -1,4 +1,4 @@
-"""Hair as surfaces: a cap grown from the scalp, a curtain, a bun or a tail, and beards."""
+"""Hair as surfaces: a cap grown from the scalp, a curtain, and beards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from datasets.synthetic.haircut import HairStyle, Head, beard_field, hairline, l
 from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
 from datasets.synthetic.pieces import Piece
-from datasets.synthetic.shoes import ball
 from datasets.synthetic.surfaces import surface
 from datasets.synthetic.wearer import Wearer
 from geometry.mesh import Mesh
@@ -45,7 +44,7 @@ def _cap(cut: _Haircut) -> Piece:
     ramp = np.clip(grown * {"buzz": 5, "short": 2.6}.get(style.kind, 3.4), 0, 1) ** 0.8
     on_top = 1 + (0.7 if style.kind == "short" else 0.25) * np.clip(height, 0, 1)
     sides = 0.25 + 0.75 * np.clip(height * 1.6 + 0.1, 0, 1) if style.kind == "short" else 1.0
-    relief = {"buzz": 0.0004, "afro": 0.006, "curly": 0.005}.get(style.kind, 0.0032)
+    relief = {"buzz": 0.0004, "afro": 0.006, "curly": 0.005}.get(style.kind, min(0.0032, 0.4 * style.volume))
     angle = np.arctan2(points[:, 0] + 0.35 * style.part_side * head.half_width, 0.05)
     parting = (
         np.exp(-((angle / 0.35) ** 2))
@@ -70,7 +69,7 @@ def _curtain(cut: _Haircut) -> Piece:
     ends = points[:, 1].max() - style.curtain * np.ptp(points[:, 1])
     ends = ends + 0.012 * unit * noise(np.stack([np.cos(angle), np.sin(angle), 0 * angle], 1), 14.0, seed + 9)
     behind = head.middle_z + 0.35 * head.half_depth - points[:, 2]
-    below_crown = (0.75 - height) * head.height  # the cap covers the rest
+    below_crown = (style.crown - height) * head.height  # the cap covers the rest
     field = np.minimum(np.minimum(points[:, 1] - ends, behind), below_crown)
     patch = base.then(*clip_where_negative(base.faces, field))
     points = wearer.at_rest(patch)
@@ -88,33 +87,6 @@ def _curtain(cut: _Haircut) -> Piece:
     hair_rows = np.tile(wearer.rows(patch), (2, 1))
     faces = np.concatenate([patch.faces, patch.faces + len(points)])
     return Piece("hair", np.concatenate(posed_layers), faces, hair_rows, np.ones(len(hair_rows)))
-
-
-def _knot(cut: _Haircut) -> Piece:
-    """A bun or a ponytail at the back of the head."""
-    style, head, seed, unit = cut.style, cut.head, cut.seed, cut.wearer.unit
-    rng = np.random.default_rng(seed)
-    height = head.eye_y + rng.uniform(-0.1, 0.75) * head.height
-    if style.kind == "bun":
-        radius = rng.uniform(0.03, 0.045) * unit
-        points, faces = ball(np.zeros(3), np.array([1.0, 0.9, 0.8]) * radius)
-        points = points + np.array([0, height, head.back - 0.45 * radius])
-        swirl = noise(points / unit, 60.0, seed) * 0.5 + noise(points / unit, 150.0, seed + 1) * 0.4
-        points = points + Mesh(points, faces).vertex_normals() * (0.003 * unit * swirl)[:, None]
-    else:
-        length, radius = rng.uniform(0.15, 0.38) * unit, rng.uniform(0.02, 0.032) * unit
-        points, faces = ball(np.zeros(3), np.ones(3))
-        along = (1 - points[:, 1]) / 2  # 0 at the band, 1 at the tip
-        girth = radius * np.sin(np.pi * np.clip(along, 0.001, 1) ** 0.6) ** 0.7 * (1 - 0.3 * along)
-        ring = points[:, [0, 2]] / np.maximum(np.linalg.norm(points[:, [0, 2]], axis=1, keepdims=True), 1e-9)
-        strands = noise(np.stack([ring[:, 0], ring[:, 1], 0.4 * along], 1), (16, 16, 4), seed)
-        girth = girth * (1 + 0.10 * strands)
-        out = 0.05 * unit * np.sin(np.pi * np.clip(along * 1.4, 0, 1)) + 0.01 * unit
-        points = np.stack(
-            [ring[:, 0] * girth, height + 0.02 * unit - length * along, head.back - out + ring[:, 1] * girth * 0.8], 1
-        )
-    rows = cut.wearer.bare_rows(points)
-    return Piece("hair", cut.wearer.carried("head", points), faces, rows, np.ones(len(points)))
 
 
 def _beard(cut: _Haircut) -> Piece | None:
@@ -137,15 +109,13 @@ def _beard(cut: _Haircut) -> Piece | None:
 
 
 def make_hair(style: HairStyle, wearer: Wearer, seed: int) -> list[Piece]:
-    """The hair of a posed person: none, or cap, curtain, knot and beard as the style has them."""
+    """The hair of a posed person: none, or cap, curtain and beard as the style has them."""
     cut = _Haircut(style, wearer, Head(wearer), seed)
     parts: list[Piece | None] = []
     if style.kind != "bald":
         parts.append(_cap(cut))
     if style.curtain > 0:
         parts.append(_curtain(cut))
-    if style.kind in ("bun", "ponytail"):
-        parts.append(_knot(cut))
     if style.beard > 0:
         parts.append(_beard(cut))
     return [part for part in parts if part is not None]

@@ -25,12 +25,16 @@ class HairStyle:
     texture: float  # how coarse its locks are
     temples: float  # how far the hairline recedes there, in head heights
     beard: float  # thickness, 0: none
+    forward: str  # sides ("L", "R" or both) of the locks that fall forward over the shoulders
+    forward_length: float  # of those locks below the collar bone
+    forward_breadth: float  # half their breadth
+    crown: float = 0.75  # above this, in head heights above the eyes, the long-hair surface is left out
 
 
 def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairStyle:
     """A haircut that fits the person."""
     if feminine:
-        kinds = {"short": 0.12, "curly": 0.08, "afro": 0.06, "bob": 0.2, "long": 0.28, "bun": 0.12, "ponytail": 0.14}
+        kinds = {"short": 0.12, "curly": 0.08, "afro": 0.06, "bob": 0.18, "long": 0.32, "bun": 0.12, "ponytail": 0.14}
     else:
         kinds = {"bald": 0.08 if years > 25 else 0.01, "buzz": 0.2, "short": 0.5, "curly": 0.1, "afro": 0.05,
                  "bob": 0.03, "long": 0.02, "bun": 0.02}  # fmt: skip
@@ -47,6 +51,7 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
     fringe = (
         rng.uniform(0.0, 0.28) if kind in ("bob", "long", "short") and rng.random() < 0.4 else rng.uniform(-0.05, 0.05)
     )
+    forward = choose(rng, {"": 0.35, "L": 0.16, "R": 0.16, "LR": 0.33}) if kind == "long" else ""
     return HairStyle(
         kind=kind,
         volume=float(volume),
@@ -57,6 +62,9 @@ def sample_hair(rng: np.random.Generator, feminine: bool, years: float) -> HairS
         texture=float(rng.uniform(0, 1)),
         temples=float(rng.uniform(0.0, 0.9 if years > 30 and not feminine else 0.4)),
         beard=float(beard),
+        forward=forward,
+        forward_length=float(rng.uniform(0.08, 0.3)),
+        forward_breadth=float(rng.uniform(0.022, 0.042)),
     )
 
 

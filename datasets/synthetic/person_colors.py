@@ -1,4 +1,4 @@
-"""The colors of a synthetic person: what is evaluated where a ray hits skin, eyes, hair, cloth or shoes."""
+"""The colors of a synthetic person: what is evaluated where a ray hits skin, eyes, hair, cloth, shoes or things."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
-from datasets.synthetic.fabrics import Fabric, fabric_color, shoe_color
+from datasets.synthetic.fabrics import Fabric, fabric_color, shoe_color, thing_color
 from datasets.synthetic.haircut import HairStyle
 from datasets.synthetic.pieces import Piece, joined_faces
 from datasets.synthetic.skin import Complexion, eye_color, hair_color, skin_color
@@ -22,13 +22,14 @@ class Look:
     hair: HairStyle
     fabrics: dict[str, Fabric]
     shoes: np.ndarray  # (3, 3) upper, sole, laces
+    things: dict[str, np.ndarray]  # hat, glasses, bag, what a hand holds -> (2, 3) first and second color
 
 
 class PersonAppearance:
     """Colors evaluated where rays hit, from what the surface was before the pose: no texture, any resolution.
 
     Attributes:
-        kinds: "skin", "eyes", "hair", a garment or a shoe, for every part.
+        kinds: "skin", "eyes", "hair", a garment, a shoe or a thing, for every part.
         piece: (F,) the part of every face, an index into kinds.
     """
 
@@ -58,6 +59,8 @@ class PersonAppearance:
             return eye_color(look.complexion, chart.position, look.marks)
         if kind == "hair":
             return hair_color(look.complexion, look.hair, chart.position, edge, look.marks)
+        if kind in look.things:
+            return thing_color(look.things[kind], chart, edge, look.marks.unit)
         if kind in look.fabrics:
             return fabric_color(kind, look.fabrics[kind], chart, edge, look.marks)
         return shoe_color(kind, look.shoes, chart, edge, look.marks.unit)

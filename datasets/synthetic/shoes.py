@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import ConvexHull
 
 from datasets.synthetic.chart import Chart
-from datasets.synthetic.mesh_editing import clip_where_negative, loop_subdivide, neighbour_mean, smooth
+from datasets.synthetic.mesh_editing import clip_where_negative, neighbour_mean, smooth
 from datasets.synthetic.noise import noise
 from datasets.synthetic.pieces import Piece
+from datasets.synthetic.solids import Solid, unit_sphere
 from datasets.synthetic.surfaces import surface
 from datasets.synthetic.wearer import Wearer
 from geometry.mesh import Mesh
@@ -44,32 +44,9 @@ def sample_shoes(rng: np.random.Generator) -> ShoeStyle | None:
     return ShoeStyle(kind, float(sole[kind]), float(shaft[kind]), float(rng.uniform(0.004, 0.008)))
 
 
-@lru_cache(maxsize=1)
-def _sphere() -> tuple[np.ndarray, np.ndarray]:
-    """A sphere of 5120 even triangles."""
-    golden = (1 + 5**0.5) / 2
-    corners = [(-1, golden, 0), (1, golden, 0), (-1, -golden, 0), (1, -golden, 0)]
-    points = np.array([np.roll(corner, k) for k in range(3) for corner in corners], dtype=np.float64)
-    faces = ConvexHull(points).simplices.astype(np.int64)
-    outward = np.einsum("fa,fa->f", Mesh(points, faces).area_vectors(), points[faces[:, 0]]) > 0
-    faces[~outward] = faces[~outward][:, ::-1]
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    for _ in range(4):
-        operator, faces = loop_subdivide(faces, len(points))
-        points = operator @ points
-        points /= np.linalg.norm(points, axis=1, keepdims=True)
-    return points, faces
-
-
-def ball(centre: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An ellipsoid with half axes `radii`, (3,) [m]: (V, 3) points and (F, 3) faces."""
-    points, faces = _sphere()
-    return centre + points * radii, faces
-
-
-def _inside_hull(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _inside_hull(points: np.ndarray) -> Solid:
     """The convex hull of `points` as an even mesh: rays from its middle, stretched like the hull, to its planes."""
-    directions, faces = _sphere()
+    directions, faces = unit_sphere()
     low, high = points.min(0), points.max(0)
     centre = (low + high) / 2
     directions = directions * (high - low)

@@ -54,3 +54,17 @@ class Wearer:
         rows = np.zeros((len(points), self.chart.rows.shape[1]))
         rows[:, :3] = points
         return rows
+
+    def head_of(self, bone: str) -> np.ndarray:
+        """(3,) where a bone starts in the pose [m]."""
+        return self.posed.heads[self.model.bones[bone]]
+
+    def turned(self, bone: str, direction: np.ndarray) -> np.ndarray:
+        """(3,) a direction of the rest pose as a bone has turned it."""
+        return direction @ self.posed.rotations[self.model.bones[bone]].T
+
+    @property
+    def without_hands(self) -> tuple[np.ndarray, np.ndarray]:
+        """The posed body's points (V, 3) and its faces (F, 3) without the hands."""
+        faces = self.model.faces["body"]
+        return self.posed.vertices, faces[(self.chart.hand[faces] < 0.5).any(1)]
