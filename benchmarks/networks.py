@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import sample
+from geometry.poses import Poses
 from geometry.window import Window
 from models.build import ModelConfig, build_digitizer
-from models.digitizer import Digitizer, Poses
+from models.digitizer import Digitizer
 from models.fast import accelerate
 from utils.checkpoint import OFFICIAL_MODEL
 from utils.config import build_config

@@ -23,10 +23,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from benchmarks import sample
 from benchmarks.counting import Costs, counted
 from benchmarks.networks import PERSON, paper_model
-from datasets.pairs.training_pairs import Sample
+from datasets.pairs.samples import Sample
+from geometry.poses import Poses
 from geometry.window import MARGINS_ON_CANVAS
 from losses.terms import LossWeights
-from models.digitizer import Poses
 from models.fast import accelerate
 from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.files import write_text
@@ -115,8 +115,7 @@ def _batch(size: int) -> Sample:
     depth[..., PERSON.top + margin : PERSON.bottom - margin, PERSON.left + margin : PERSON.right - margin] = 2.0
     with _fake():
         photo = torch.rand(size, 3, sample.CANVAS, sample.CANVAS)
-    poses = _poses(size)
-    return Sample(photo, depth, poses.part_from_canvas, poses.canvas_from_part)
+    return Sample(photo, depth, _poses(size), PERSON)
 
 
 @cache

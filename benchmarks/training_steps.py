@@ -10,8 +10,10 @@ import torch
 from benchmarks import sample
 from benchmarks.render_stages import depth_and_color
 from benchmarks.scans import body_of
-from datasets.pairs.training_pairs import Sample
+from datasets.pairs.samples import Sample
 from geometry.depth import decode_network
+from geometry.poses import Poses
+from geometry.window import person_window
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
 from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
@@ -23,17 +25,8 @@ def _batch() -> Sample:
     """A rendered body with the joints of another person: what a step costs depends on the size alone."""
     files = depth_and_color(body_of(110_000), sample.CANVAS)[:2]
     depth = torch.stack([torch.from_numpy(decode_network(values, sample.CANVAS)) for values in files])
-    poses = sample.poses()
-    return Sample.stack(
-        [
-            Sample(
-                torch.rand(3, sample.CANVAS, sample.CANVAS) * 2 - 1,
-                depth,
-                torch.from_numpy(poses.part_from_canvas).float(),
-                torch.from_numpy(poses.canvas_from_part).float(),
-            )
-        ]
-    )
+    photo = torch.rand(1, 3, sample.CANVAS, sample.CANVAS) * 2 - 1
+    return Sample(photo, depth[None], Poses.stack([sample.poses()]), person_window((depth[0] > 0).numpy()))
 
 
 def step(number: int, window: str) -> Callable[[], None]:

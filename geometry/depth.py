@@ -89,3 +89,13 @@ def encode_network(depth: np.ndarray, size: int, present: np.ndarray) -> np.ndar
 def decode_network(encoded: np.ndarray, size: int) -> np.ndarray:
     """File values of a size x size map -> u, float32; 0 where the file says background."""
     return (encoded.astype(np.float64) / (size / 4 * FILE_STEPS_PER_PIXEL)).astype(np.float32)
+
+
+def network_from_file(encoded: Tensor, size: int) -> Tensor:
+    """`decode_network` of a uint16 tensor on its own device: the same bits on a CPU.
+
+    Args:
+        encoded: uint16 file values of any shape.
+        size: side of the full canvas [px].
+    """
+    return encoded.float() / (size / 4 * FILE_STEPS_PER_PIXEL)

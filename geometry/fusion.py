@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from geometry.canvas import PAPER_CANVAS, scaled
 from geometry.parts import KINDS, indices_of
+from geometry.poses import Poses
 from geometry.warp import centred_window, footprint, sample_back, sampling_grid
 
 MARGIN = 8
@@ -51,17 +52,13 @@ def blend_weight(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) 
 
 
 def fuse_parts(
-    part_normals: dict[str, Tensor],
-    canvas_from_part: Tensor,
-    part_from_canvas: Tensor,
-    size: int,
-    beyond: Tensor | None = None,
+    part_normals: dict[str, Tensor], poses: Poses, size: int, beyond: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Blend the normals of all parts on the canvas.
 
     Args:
         part_normals: kind's name -> (B, n, 6, h, w) stored normals, n crops in the order of `indices_of(kind)`.
-        canvas_from_part, part_from_canvas: (B, 12, 2, 3), one the inverse of the other.
+        poses: of the B samples.
         size: side of the canvas [px].
         beyond: (B, 6, size, size) stored normals for where no part is, faded in over the blurred rim of the crops.
 
@@ -70,21 +67,21 @@ def fuse_parts(
         `beyond`, or 0;
         (B, 1, size, size) bool, True where at least one part is.
     """
-    batch, device = len(canvas_from_part), canvas_from_part.device
+    batch, device = len(poses.canvas_from_part), poses.canvas_from_part.device
     fused = torch.zeros(batch, 6, size, size, device=device)
     total = torch.zeros(batch, 1, size, size, device=device)
     for kind in KINDS:
         crops = part_normals[kind.name]
         height, width = crops.shape[-2:]
         for position, part in enumerate(indices_of(kind)):
-            weights = blend_weight(canvas_from_part[:, part], (height, width), size)
+            weights = blend_weight(poses.canvas_from_part[:, part], (height, width), size)
             for sample in range(batch):
-                window = footprint(canvas_from_part[sample, part], (height, width), size)
+                window = footprint(poses.on_host[sample, part], (height, width), size)
                 if window.is_empty:
                     continue
                 # The weight travels as a seventh channel: normals and weight are sampled alike, then multiplied.
                 crop = torch.cat([crops[sample, position].float(), weights[sample]])
-                landed = sample_back(crop, part_from_canvas[sample, part], window, size)
+                landed = sample_back(crop, poses.part_from_canvas[sample, part], window, size)
                 rows, columns = window.slices
                 fused[sample, :, rows, columns].addcmul_(landed[:6], landed[6:])
                 total[sample, :, rows, columns] += landed[6:]

@@ -57,7 +57,7 @@ def sample_crop(canvas: Tensor, canvas_from_part: Tensor, crop_hw: tuple[int, in
     return F.grid_sample(canvas, grid.to(canvas.dtype), mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def footprint(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) -> Window:
+def footprint(canvas_from_part: np.ndarray, crop_hw: tuple[int, int], size: int) -> Window:
     """The window of the canvas on which a part's crop can land; may be empty.
 
     Args:
@@ -65,9 +65,9 @@ def footprint(canvas_from_part: Tensor, crop_hw: tuple[int, int], size: int) -> 
         crop_hw: (h, w) [px] of the part canvas of size x size px.
     """
     height, width = (side / size for side in crop_hw)
-    corners = torch.tensor([[x, y, 1.0] for x in (-width, width) for y in (-height, height)], dtype=torch.float64)
-    pixels = ((corners @ canvas_from_part.detach().to("cpu", torch.float64).T + 1) * size - 1) / 2
-    low, high = pixels.amin(0), pixels.amax(0)
+    corners = np.array([[x, y, 1.0] for x in (-width, width) for y in (-height, height)])
+    pixels = ((corners @ np.asarray(canvas_from_part, dtype=np.float64).T + 1) * size - 1) / 2
+    low, high = pixels.min(0), pixels.max(0)
     # One pixel around the exact box: the outermost bilinear weights, and one more against rounding.
     top, bottom = math.floor(low[1]) - 1, math.ceil(high[1]) + 2
     left, right = math.floor(low[0]) - 1, math.ceil(high[0]) + 2
@@ -86,8 +86,8 @@ def sample_back(crop: Tensor, part_from_canvas: Tensor, window: Window, size: in
         (C, window height, window width).
     """
     height, width = crop.shape[-2:]
-    stretch = torch.tensor([[size / width], [size / height]], dtype=torch.float32, device=crop.device)
-    grid = sampling_grid((part_from_canvas.to(torch.float32) * stretch)[None], window, size)
+    x, y = part_from_canvas.to(torch.float32)
+    grid = sampling_grid(torch.stack([x * (size / width), y * (size / height)])[None], window, size)
     return F.grid_sample(crop[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 

@@ -51,6 +51,15 @@ class Window:
         grown = Window(self.top - margin, self.bottom + margin, self.left - margin, self.right + margin)
         return grown.clipped(size)
 
+    def joined(self, other: Window) -> Window:
+        """The smallest window around both."""
+        return Window(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
     def aligned(self, step: int) -> Window:
         """The smallest window around this one whose sides are multiples of step [px]."""
         down = lambda value: value // step * step  # noqa: E731

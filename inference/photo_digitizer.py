@@ -15,11 +15,12 @@ from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSour
 from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_network
 from datasets.people.upright import find_upright
 from geometry.keypoints import Keypoints
+from geometry.poses import Poses
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
 from inference.subject import Subject
 from models.build import load_digitizer
-from models.digitizer import Agreement, Conventions, Digitizer, Poses
+from models.digitizer import Agreement, Conventions, Digitizer
 from models.fast import accelerate
 from utils.device import PRECISIONS, pick_device, set_precision
 
@@ -164,6 +165,6 @@ class PhotoDigitizer:
     @torch.inference_mode()
     def digitize(self, subject: Subject) -> DigitizedPerson:
         """Run the networks on a subject, the refiner on the person's box."""
-        photo = to_network(prepared_photo(subject.rgb, subject.mask, self.conventions.backdrop)).to(self.device)
-        poses = Poses.stack([subject.poses], self.device)
+        pixels = torch.from_numpy(prepared_photo(subject.rgb, subject.mask, self.conventions.backdrop))
+        photo, poses = to_network(pixels.to(self.device)), Poses.stack([subject.poses]).to(self.device)
         return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)), self.conventions)

@@ -35,15 +35,26 @@ class LossWeights:
                 raise ValueError(f"loss.{field.name} is {getattr(self, field.name)}, expected 0 or more")
 
 
+SSIM_RADIUS, SSIM_SIGMA = 2, 1.5
+"""Gaussian window of the SSIM [px]."""
+
+
+def ssim_window(device: torch.device) -> Tensor:
+    """(3, 1, 1, 5) float32, one window a channel, made on the device: `ssim` itself would upload one at every call."""
+    offsets = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=torch.float32, device=device)
+    window = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
+    return (window / window.sum()).expand(3, 1, 1, -1)
+
+
 def normal_loss(predicted: Tensor, target: Tensor, weights: LossWeights, crops: int = 1) -> Tensor:
     """L1 and SSIM of stored normals: L1 summed over a sample's crops, SSIM their mean, both the mean over samples.
 
     Args:
         predicted, target: (crops B, 6, H, W), front and back.
     """
-    loss = predicted.new_zeros(())
+    loss, window = predicted.new_zeros(()), ssim_window(predicted.device)
     for side, truth in zip(predicted.float().split(3, dim=1), target.split(3, dim=1), strict=True):
-        likeness = ssim(side, truth, data_range=1, win_size=5, win_sigma=1.5, nonnegative_ssim=True)
+        likeness = ssim(side, truth, data_range=1, win=window, nonnegative_ssim=True)
         loss = loss + weights.normals_l1 * crops * F.l1_loss(side, truth) + weights.normals_ssim * (1 - likeness)
     return weights.normals * loss
 

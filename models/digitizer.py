@@ -15,7 +15,7 @@ from geometry.coarse_normals import lift_normals
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, NETWORK_DEPTH_MAX
 from geometry.fusion import fuse_parts
 from geometry.parts import KINDS, PartKind, indices_of
-from geometry.similarity import PartPoses
+from geometry.poses import Poses
 from geometry.warp import sample_crop
 from geometry.window import Window
 from models.blocks import clamp_with_inward_gradient
@@ -75,22 +75,6 @@ class DepthMaps:
 
         depth = FrontBack(whole(self.depth.front, FRONT_BACKGROUND), whole(self.depth.back, BACK_BACKGROUND))
         return DepthMaps(depth, whole(self.mask_logits, BACKGROUND_LOGIT))
-
-
-@dataclass(frozen=True)
-class Poses:
-    """Part poses of a batch as tensors; both canvases span [-1, 1]."""
-
-    part_from_canvas: Tensor  # (B, 12, 2, 3) float32
-    canvas_from_part: Tensor  # (B, 12, 2, 3) float32
-
-    @classmethod
-    def stack(cls, poses: list[PartPoses], device: torch.device | str = "cpu") -> Poses:
-        """Collect the poses of several people."""
-        to_tensor = lambda name: torch.stack(  # noqa: E731
-            [torch.from_numpy(getattr(pose, name)).float() for pose in poses]
-        ).to(device)
-        return cls(to_tensor("part_from_canvas"), to_tensor("canvas_from_part"))
 
 
 @dataclass(frozen=True)
@@ -207,7 +191,7 @@ class Digitizer(nn.Module):
         beyond = None
         if self.conventions.filled:
             beyond = lift_normals(coarse_normals, coarse_depth.mask_logits, self.canvas)
-        fused, covered = fuse_parts(part_normals, poses.canvas_from_part, poses.part_from_canvas, self.canvas, beyond)
+        fused, covered = fuse_parts(part_normals, poses, self.canvas, beyond)
         return Phase1Maps(
             FrontBack.split(coarse_normals),
             coarse_depth,

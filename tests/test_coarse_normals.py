@@ -8,9 +8,9 @@ import torch
 from geometry.coarse_grid import coarse_of
 from geometry.coarse_normals import converted, lift_normals
 from geometry.normals import normals_from_depth
+from geometry.poses import Poses
 from losses.targets import both_normals
 from models.build import build_digitizer
-from models.digitizer import Poses
 from models.fast import accelerate
 from tests.conftest import TINY
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
+from geometry.poses import Poses
 from geometry.window import Window
 from inference import PhotoDigitizer
 from models.build import ModelConfig, build_digitizer, load_weights
-from models.digitizer import Digitized, Digitizer, Poses
+from models.digitizer import Digitized, Digitizer
 from models.fast import accelerate
 from tests import golden
 from tests.conftest import DATA
@@ -32,7 +33,7 @@ def official_model(clear_masks: bool = False, canvas: int = golden.CANVAS) -> Di
 def golden_poses() -> Poses:
     """Of the sample photo 000028; the official names say which is which: z is the inverse of A."""
     with np.load(DATA / "forward_phase2.npz") as arrays:
-        return Poses(torch.from_numpy(arrays["inv_z"]), torch.from_numpy(arrays["z"]))
+        return Poses.of(torch.from_numpy(arrays["inv_z"]), torch.from_numpy(arrays["z"]))
 
 
 def golden_names(result: Digitized) -> dict[str, torch.Tensor]:

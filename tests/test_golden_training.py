@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.pairs.training_pairs import Sample
+from datasets.pairs.samples import Sample
+from geometry.poses import Poses
+from geometry.window import Window
 from losses.objective import phase1_objective, phase2_objective
 from losses.terms import LossWeights
 from models.build import load_digitizer
 from models.fast import accelerate
 from tests import golden
 from tests.conftest import DATA
-from training.steps import BatchResult, FirstPhase, SecondPhase, poses_of, truth_of
+from training.steps import BatchResult, FirstPhase, SecondPhase, truth_of
 from utils.official_names import layer_names
 
 KINDS = {"N": ("normals",), "D": ("depth",), "C": ("consistency",)}
@@ -43,7 +45,8 @@ def trained(tmp_path, monkeypatch):
         part_from_canvas, canvas_from_part = (
             torch.from_numpy(poses[name])[None] for name in ("000028.affine", "000028.affine_inverse")
         )
-    return model, Sample(golden.photo(), golden.depths(), part_from_canvas, canvas_from_part)
+    poses = Poses.of(part_from_canvas, canvas_from_part)
+    return model, Sample(golden.photo(), golden.depths(), poses, Window.full(golden.CANVAS))
 
 
 def check_step(result: BatchResult, networks: dict[str, torch.nn.Module], phase: int, tolerance: float) -> None:
@@ -70,7 +73,7 @@ def test_loss_terms_equal_the_official_ones(trained):
     model, batch = trained
     fast = accelerate(model.eval())
     with torch.no_grad():
-        result = fast(batch.photo, poses_of(batch))
+        result = fast(batch.photo, batch.poses)
         truth, weights = truth_of(batch, golden.CANVAS), LossWeights()
         first = phase1_objective(result.normals_by_network, result.coarse_depth, truth, weights)
         second = phase2_objective(result.depth, batch.depth, golden.CANVAS, weights)

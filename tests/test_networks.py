@@ -8,11 +8,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from geometry.parts import KINDS, indices_of
+from geometry.poses import Poses
 from geometry.window import Window
 from models.attention_unet import AttentionUNet
 from models.blocks import clamp_with_inward_gradient
 from models.build import ModelConfig, build_digitizer
-from models.digitizer import Digitizer, Poses
+from models.digitizer import Digitizer
 from models.fast import accelerate
 from models.upsampling import up_convolution
 from models.widening import widened

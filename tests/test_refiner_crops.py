@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.pairs.training_pairs import Sample, TrainingPairs, read_lists
+from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from geometry.window import Window
 from losses.objective import phase2_objective
 from losses.terms import LossWeights
@@ -18,7 +18,6 @@ from models.fast import accelerate
 from tests import balls_people
 from tests.conftest import TINY
 from training.refiner_crops import SLIDE, CropPhase, RefinerCrop, RefinerCrops
-from training.steps import poses_of
 
 SIDE = 64
 WEIGHTS = LossWeights(refined_normals=1.0)
@@ -57,19 +56,19 @@ def test_a_crop_is_refined_as_on_the_canvas(people, model, tmp_path):
     """At every edge of the canvas too, where there is nothing beyond the crop."""
     torch.nn.init.normal_(model.refiner.steps[-1].head.weight, std=0.1)
     data = crops_of(people, model, tmp_path)
-    sample = people[(0, 0)]
-    maps = data.phase1.phase1(sample.photo[None], poses_of(Sample.stack([sample])))
+    sample = people[(0, 0)].to("cpu")
+    maps = data.phase1.phase1(sample.photo, sample.poses)
     coarse, fused = maps.coarse_depth.masked.stacked, maps.fused.half().float()
     corners = set()
     for epoch in range(12):
         crop = data[(epoch, 0)]
-        window = placed(crop, sample.depth)
+        window = placed(crop, sample.depth[0])
         corners.add(tuple(crop.corner.tolist()))
         [inner] = RefinerCrop.stack([crop]).windows()
         seen = model.refiner(crop.coarse[None], crop.normals[None])[(..., *inner.slices)]
         whole = model.refiner(coarse, fused, window)
         # What the coarse depth says far from its mask may differ: a crop does not know of a person that far away.
-        near = torch.nn.functional.max_pool2d((sample.depth[None, :1] > 0).float(), 17, 1, 8)[(..., *window.slices)] > 0
+        near = torch.nn.functional.max_pool2d((sample.depth[:, :1] > 0).float(), 17, 1, 8)[(..., *window.slices)] > 0
         torch.testing.assert_close(seen[:, 2:], whole[:, 2:], atol=1e-4, rtol=1e-4)
         assert ((seen - whole).abs() * near).max() < 0.05 or not near.any()
     assert len(corners) > 1 and all(0 <= value <= SLIDE for corner in corners for value in corner)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from datasets.pairs.augmentation import Augmentation, AugmentationConfig
-from datasets.pairs.training_pairs import Sample, TrainingPairs, read_lists
+from datasets.pairs.samples import PackedSample, Sample
+from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS
 from geometry.window import Window
@@ -24,7 +25,7 @@ from training.failure import TrainingFailed
 from training.guards import DeadNormalsGuard, NonFiniteGuard, refuse_dead_normals
 from training.recompute import refine_recomputed
 from training.sampler import ResumableBatchSampler
-from training.steps import FirstPhase, SecondPhase, poses_of, truth_of
+from training.steps import FirstPhase, SecondPhase, truth_of
 
 WEIGHTS = LossWeights()
 
@@ -37,9 +38,19 @@ def people(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def batch(people) -> Sample:
+def packed_batch(people) -> list[PackedSample]:
     pairs = TrainingPairs(people, read_lists(people, ["Synthetic_train"]), TINY.canvas, None, seed=0)
-    return Sample.stack([pairs[(0, position)] for position in range(2)])
+    return [pairs[(0, position)] for position in range(2)]
+
+
+@pytest.fixture(scope="module")
+def batch(packed_batch) -> Sample:
+    return PackedSample.stack(packed_batch).to("cpu")
+
+
+@pytest.fixture(scope="module")
+def singles(packed_batch) -> list[Sample]:
+    return [one.to("cpu") for one in packed_batch]
 
 
 def fresh() -> Digitizer:
@@ -69,7 +80,7 @@ def joint_step(model: Digitizer, batch: Sample) -> torch.Tensor:
     depth = DepthMaps.of(model.coarse_depth(small, normals[COARSE]))
     enlarged = model.enlarge(normals[COARSE].detach())
     for kind in KINDS:
-        crops = torch.cat(model.part_inputs(kind, batch.photo, enlarged, poses_of(batch)))
+        crops = torch.cat(model.part_inputs(kind, batch.photo, enlarged, batch.poses))
         normals[kind.name] = model.part_networks[kind.name](crops)
     loss = sum(phase1_objective(normals, depth, truth_of(batch, model.canvas), WEIGHTS).values())
     loss.backward()
@@ -95,10 +106,9 @@ def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
     close(statistics(stepwise), statistics(whole))
 
 
-def test_two_batches_accumulate_to_the_mean_of_their_gradients(batch):
+def test_two_batches_accumulate_to_the_mean_of_their_gradients(singles):
     model = fresh()
     phase = FirstPhase(model, WEIGHTS, nullcontext)
-    singles = [Sample.stack([part]) for part in split(batch)]
     each = []
     for single in singles:
         model.zero_grad()
@@ -110,11 +120,6 @@ def test_two_batches_accumulate_to_the_mean_of_their_gradients(batch):
         phase.run(single, lambda loss: loss / 2)
     mean = {name: (each[0][name] + each[1][name]) / 2 for name in each[0]}
     close(gradients(phase.networks), mean)
-
-
-def split(batch: Sample) -> list[Sample]:
-    names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
-    return [Sample(*(getattr(batch, name)[index] for name in names)) for index in range(len(batch.photo))]
 
 
 @pytest.mark.parametrize("window", [None, Window(40, 200, 64, 160)])
@@ -150,9 +155,9 @@ def test_phase_2_leaves_phase_1_as_it_is(batch, window):
 
 
 @pytest.mark.parametrize("kind", [FirstPhase, SecondPhase])
-def test_with_fixed_statistics_a_person_does_not_depend_on_who_else_is_in_the_batch(batch, kind):
+def test_with_fixed_statistics_a_person_does_not_depend_on_who_else_is_in_the_batch(batch, singles, kind):
     """Losses of a batch are the mean of those of its people, and no statistic moves; with its own they are not."""
-    both, one, other = batch, *(Sample.stack([part]) for part in split(batch))
+    both, (one, other) = batch, singles
     for fixed in (True, False):
         model = fresh()
         phase = kind(model, WEIGHTS, nullcontext)
@@ -206,10 +211,10 @@ def test_thinned_pairs_teach_the_coarse_networks_the_same(people):
     pairs, canvas = read_lists(people, ["Synthetic_train"]), TINY.canvas
     plain = AugmentationConfig(background=0.0, background_photos=None, brightness=(1, 1), contrast=(1, 1))
     full, thin = (TrainingPairs(people, pairs, canvas, Augmentation(plain, people, thin=t), 0) for t in (False, True))
-    whole, part = (Sample.stack([source[(0, 0)], source[(0, 1)]]) for source in (full, thin))
+    whole, part = (PackedSample.stack([source[(0, 0)], source[(0, 1)]]).to("cpu") for source in (full, thin))
     assert part.photo.shape == (2, 3, canvas // 4, canvas // 4) and part.depth.shape == (2, 2, canvas // 4, canvas // 4)
     assert torch.equal(coarse_of(part.depth, canvas), coarse_of(whole.depth, canvas))
-    assert torch.equal(part.part_from_canvas, whole.part_from_canvas)
+    assert torch.equal(part.poses.part_from_canvas, whole.poses.part_from_canvas)
     small, same = (fresh().shrink(sample.photo) for sample in (whole, part))
     # Away from the rim, which `composite` smooths within the pixels that it is given.
     inside = torch.nn.functional.max_pool2d((part.depth[:, :1] == 0).float(), kernel_size=4, stride=2, padding=1) == 0

@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 from geometry.fusion import blend_weight, fuse_parts
 from geometry.parts import ARM, KINDS, indices_of
+from geometry.poses import Poses
 from geometry.warp import centred_window, footprint, part_corners, sample_back, sample_crop
 from geometry.window import Window
-from models.digitizer import Poses
 
 SIZE = 256
 NOISE = 1e-4
@@ -111,7 +111,7 @@ def slow_fusion(part_normals, poses):
 def test_fusion_in_footprints_equals_fusion_on_whole_canvases(poses):
     generator = torch.Generator().manual_seed(1)
     parts = {k.name: torch.rand(1, len(indices_of(k)), 6, *k.crop_on(SIZE), generator=generator) for k in KINDS}
-    fused, covered = fuse_parts(parts, poses.canvas_from_part, poses.part_from_canvas, SIZE)
+    fused, covered = fuse_parts(parts, poses, SIZE)
     expected, expected_covered = slow_fusion(parts, poses)
     assert (covered != expected_covered).float().mean() < 1e-4
     both = (covered & expected_covered).expand(-1, 6, -1, -1)
@@ -121,7 +121,7 @@ def test_fusion_in_footprints_equals_fusion_on_whole_canvases(poses):
 
 def test_fusing_one_color_gives_that_color(poses):
     parts = {k.name: torch.full((1, len(indices_of(k)), 6, *k.crop_on(SIZE)), 0.7) for k in KINDS}
-    fused, covered = fuse_parts(parts, poses.canvas_from_part, poses.part_from_canvas, SIZE)
+    fused, covered = fuse_parts(parts, poses, SIZE)
     torch.testing.assert_close(fused[covered.expand(-1, 6, -1, -1)], torch.tensor(0.7).expand(6 * int(covered.sum())))
 
 
@@ -132,9 +132,9 @@ def test_a_batch_is_fused_person_by_person(standing_xy, standing_poses):
     generator = torch.Generator().manual_seed(2)
     parts = {k.name: torch.rand(2, len(indices_of(k)), 6, *k.crop_on(SIZE), generator=generator) for k in KINDS}
     both = Poses.stack([standing_poses, shifted])
-    fused, _ = fuse_parts(parts, both.canvas_from_part, both.part_from_canvas, SIZE)
+    fused, _ = fuse_parts(parts, both, SIZE)
     alone = Poses.stack([shifted])
-    second, _ = fuse_parts({k: v[1:] for k, v in parts.items()}, alone.canvas_from_part, alone.part_from_canvas, SIZE)
+    second, _ = fuse_parts({k: v[1:] for k, v in parts.items()}, alone, SIZE)
     torch.testing.assert_close(fused[1:], second)
 
 

@@ -34,8 +34,8 @@ def refuse_dead_normals(normals: Mapping[str, Tensor], when: str) -> None:
     """
     for network, output in normals.items():
         values = output.float()
-        black = values.mean((0, 2, 3)) < BLACK_BELOW
-        constant = values.amax((0, 2, 3)) - values.amin((0, 2, 3)) < CONSTANT_BELOW
+        mean, spread = values.mean((0, 2, 3)), values.amax((0, 2, 3)) - values.amin((0, 2, 3))
+        black, constant = torch.stack([mean < BLACK_BELOW, spread < CONSTANT_BELOW]).tolist()
         for side, first in (("front", 0), ("back", 3)):
             dead = [axis for axis in range(3) if black[first + axis] or constant[first + axis]]
             if dead:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.pairs.training_pairs import Sample
+from datasets.pairs.samples import Sample
 from evaluation.map_errors import normal_angles
 from geometry.coarse_grid import coarse_of
 from geometry.parts import KINDS

@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from datasets.pairs.pair_check import refuse_above_limit
-from datasets.pairs.training_pairs import Sample, TrainingPairs
+from datasets.pairs.samples import PackedSample
+from datasets.pairs.training_pairs import TrainingPairs
 from training import ranks
 from training.refiner_crops import RefinerCrop, RefinerCrops
 from training.run import Run
@@ -20,7 +21,7 @@ from utils.device import pick_device
 from utils.distributed import is_main
 from utils.errors import InputError
 
-Batch = Sample | RefinerCrop
+Batch = PackedSample | RefinerCrop
 Pairs = TrainingPairs | RefinerCrops
 
 

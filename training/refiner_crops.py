@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from datasets.pairs.training_pairs import Sample, TrainingPairs
+from datasets.pairs.samples import PackedSample
+from datasets.pairs.training_pairs import TrainingPairs
 from geometry.coarse_grid import COARSE_STRIDE
-from geometry.window import Window, person_window
+from geometry.window import Window
 from losses.objective import phase2_objective
 from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer
 from models.refiner import RECEPTIVE_MARGIN, DepthRefiner
-from training.steps import Autocast, BatchResult, Complete, Scaled, poses_of, train_only
+from training.steps import Autocast, BatchResult, Complete, Scaled, train_only
 from utils.files import atomic_path
 
 SLIDE = 2 * RECEPTIVE_MARGIN
@@ -44,8 +45,9 @@ class RefinerCrop:
         return cls(**tensors, problems=tuple(problem for crop in crops for problem in crop.problems))
 
     def to(self, device: torch.device) -> RefinerCrop:
-        """All tensors on a device, copied without waiting where the memory is pinned."""
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS})
+        """What networks see on a device, copied without waiting where the memory is pinned; corners stay on the CPU."""
+        seen = ("coarse", "normals", "depth")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in seen})
 
     def pin_memory(self) -> RefinerCrop:
         """In page-locked memory; what a DataLoader calls."""
@@ -125,22 +127,22 @@ class RefinerCrops(Dataset):
         return replace(self._crop(kept, rng), problems=sample.problems)
 
     @torch.no_grad()
-    def _computed(self, sample: Sample) -> _Kept:
-        canvas, batch = self.pairs.canvas, Sample.stack([sample])
-        maps = self.phase1.phase1(batch.photo, poses_of(batch))
-        box = self._box(sample.depth[0].numpy() > 0)
+    def _computed(self, sample: PackedSample) -> _Kept:
+        canvas, batch = self.pairs.canvas, sample.to("cpu")
+        maps = self.phase1.phase1(batch.photo, batch.poses)
+        box = self._box(batch.window)
         region = box.grown(SLIDE, canvas).aligned(COARSE_STRIDE)
         inside = (..., *region.slices)
         return _Kept(
             maps.coarse_depth.masked.stacked[0].numpy(),
             maps.fused[0][inside].half().numpy(),
-            sample.depth[inside].numpy(),
+            batch.depth[0][inside].numpy(),
             region,
         )
 
-    def _box(self, person: np.ndarray) -> Window:
-        """Around the person, and large enough for a crop."""
-        box, canvas = person_window(person), self.pairs.canvas
+    def _box(self, box: Window) -> Window:
+        """Around the person's box, and large enough for a crop."""
+        canvas = self.pairs.canvas
         height, width = max(box.height, self.side), max(box.width, self.side)
         top = min(max((box.top + box.bottom - height) // 2, 0), canvas - height)
         left = min(max((box.left + box.right - width) // 2, 0), canvas - width)

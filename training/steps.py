@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from datasets.pairs.training_pairs import Sample
+from datasets.pairs.samples import Sample
 from geometry.coarse_grid import COARSE_STRIDE
 from geometry.parts import KINDS, PartKind
-from geometry.window import Window, person_window
+from geometry.window import Window
 from losses.objective import Terms, phase1_objective, phase2_objective
 from losses.targets import COARSE, Truth
 from losses.terms import LossWeights
-from models.digitizer import DepthMaps, Digitizer, Poses
+from models.digitizer import DepthMaps, Digitizer
 from models.fast import accelerate
 from models.refiner import DepthRefiner
 from training.recompute import refine_recomputed
@@ -86,19 +86,9 @@ def train_only(networks: dict[str, nn.Module], model: Digitizer, fixed_statistic
                 layer.eval()
 
 
-def poses_of(batch: Sample) -> Poses:
-    """The poses of a batch as the networks take them."""
-    return Poses(batch.part_from_canvas, batch.canvas_from_part)
-
-
 def truth_of(batch: Sample, canvas: int) -> Truth:
     """What the outputs for a batch are compared with; canvas: its side [px]."""
-    return Truth(batch.depth, batch.canvas_from_part, canvas)
-
-
-def window_of(batch: Sample) -> Window:
-    """The box around all people of a batch (person_window)."""
-    return person_window((batch.depth[:, 0] > 0).any(0).cpu().numpy())
+    return Truth(batch.depth, batch.poses.canvas_from_part, canvas)
 
 
 class FirstPhase:
@@ -144,7 +134,7 @@ class FirstPhase:
 
     def _part(self, kind: PartKind, enlarged: Tensor, way: _Pass) -> None:
         """One part network, on all its crops at once: BatchNorm's statistics are those of a network's whole batch."""
-        crops = torch.cat(self.model.part_inputs(kind, way.batch.photo, enlarged, poses_of(way.batch)))
+        crops = torch.cat(self.model.part_inputs(kind, way.batch.photo, enlarged, way.batch.poses))
         with self.autocast():
             predicted = self.model.part_networks[kind.name](crops)
         terms = phase1_objective({kind.name: predicted}, None, way.truth, self.weights)
@@ -200,12 +190,12 @@ class SecondPhase:
         """Forward and backward; gradients are added to what is there."""
         result = BatchResult()
         with torch.no_grad():
-            seen = self.frozen.phase1(batch.photo, poses_of(batch))
+            seen = self.frozen.phase1(batch.photo, batch.poses)
             coarse, normals = seen.coarse_depth.masked.stacked, seen.fused
         result.normals["phase 1"] = normals
         del seen
         if self.window == "person":
-            window = window_of(batch).aligned(COARSE_STRIDE)
+            window = batch.window.aligned(COARSE_STRIDE)
         else:
             window = Window.full(self.model.canvas)
         target = batch.depth[(..., *window.slices)]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from datasets.pairs.training_pairs import Sample, TrainingPairs
+from datasets.pairs.samples import Sample
+from datasets.pairs.training_pairs import TrainingPairs
 from evaluation.map_errors import depth_errors_mm, normal_angles, person_height, silhouette_iou
 from geometry.coarse_grid import COARSE_STRIDE, coarse_of
 from geometry.point_cloud import body_pixels
@@ -21,7 +22,7 @@ from models.digitizer import DepthMaps, Digitizer, FrontBack, Phase1Maps
 from training import ranks
 from training.reading import loader_of, reading
 from training.run import Run
-from training.steps import poses_of, truth_of, window_of
+from training.steps import truth_of
 from utils.distributed import shard
 
 SIDES = ("front", "back")
@@ -45,11 +46,10 @@ class Prediction:
 
 def predict(model: Digitizer, batch: Sample, phase: int) -> Prediction:
     """Run a model that is in eval mode, the refiner on the box around all people of the batch, as at test."""
-    maps = model.phase1(batch.photo, poses_of(batch))
+    maps = model.phase1(batch.photo, batch.poses)
     if phase == 1:
         return Prediction(maps, maps.coarse_depth, scale=COARSE_STRIDE, masked=True)
-    window = window_of(batch)
-    depth = model.refine(maps, window).placed(window, model.canvas)
+    depth = model.refine(maps, batch.window).placed(batch.window, model.canvas)
     return Prediction(maps, depth, scale=1, masked=model.conventions.masked)
 
 

@@ -66,7 +66,7 @@ class View:
     """A person before the background is added."""
 
     rgb: np.ndarray  # (R, R, 3) uint8
-    depth: np.ndarray  # (2, R, R) float32 network depth of front and back, 0 on the background
+    depth: np.ndarray  # (2, R, R) of front and back, 0 on the background: uint16 file values, or float32 network depth
     joints: np.ndarray  # (31, 2) [px]
 
     @property
@@ -74,10 +74,15 @@ class View:
         """(R, R) bool."""
         return self.depth[0] > 0
 
+    @property
+    def network_depth(self) -> np.ndarray:
+        """(2, R, R) float32 of a view that is not thinned."""
+        return self.depth if self.depth.dtype == np.float32 else decode_network(self.depth, len(self.rgb))
+
 
 def view_of(rgb: np.ndarray, depth_files: tuple[np.ndarray, np.ndarray], joints: np.ndarray) -> View:
     """A view from file values: rgb (R, R, 3) uint8, depths (R, R) uint16 each, joints (31, 2) [px]."""
-    return View(rgb, np.stack([decode_network(values, len(values)) for values in depth_files]), joints)
+    return View(rgb, np.stack(depth_files), joints)
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +111,7 @@ def reframed(view: View, scale: float, shift: tuple[float, float], pixels: np.nd
     cover = warp(view.person.astype(np.float32))
     present = cover > 0.5
     depth = []
-    for side in view.depth:
+    for side in view.network_depth:
         height = np.where(view.person, 1 - distance_from_network(side) * cosine, 0)
         moved = scale * warp(height) / np.maximum(cover, 1e-6)
         depth.append(np.where(present, network_from_distance((1 - moved) / made), 0))

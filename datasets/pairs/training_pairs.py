@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.pairs.augmentation import Augmentation, View, view_of
@@ -16,40 +14,15 @@ from datasets.pairs.pair_check import joints_on_canvas
 from datasets.pairs.pair_files import read_joints, read_pair
 from datasets.pairs.pair_layout import Pair
 from datasets.pairs.pair_lists import read_list
-from datasets.people.square_canvas import canvas_coordinates, prepared_photo, to_network
+from datasets.pairs.samples import PackedSample, packed
+from datasets.people.square_canvas import canvas_coordinates, prepared_photo
+from geometry.poses import Poses
 from geometry.similarity import pose_parts
+from geometry.window import person_window
 from utils.errors import InputError
 
 REPLACEMENTS = 20
 """How many other samples are tried in the place of one that cannot be read."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One training pair, or a batch of them with a leading axis."""
-
-    photo: Tensor  # (3, R, R) RGB in [-1, 1]; R / 4 when thinned for the coarse networks
-    depth: Tensor  # (2, R, R) network depth of front and back, 0 on the background; R / 4 when thinned
-    part_from_canvas: Tensor  # (12, 2, 3)
-    canvas_from_part: Tensor  # (12, 2, 3)
-    problems: tuple[str, ...] = ()  # one line for each pair that could not be used and was replaced
-
-    @classmethod
-    def stack(cls, samples: Sequence[Sample]) -> Sample:
-        """A batch; what a DataLoader calls."""
-        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
-        tensors = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in names}
-        return cls(**tensors, problems=tuple(problem for sample in samples for problem in sample.problems))
-
-    def to(self, device: torch.device) -> Sample:
-        """All tensors on a device, copied without waiting where the memory is pinned."""
-        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
-
-    def pin_memory(self) -> Sample:
-        """In page-locked memory; what a DataLoader calls."""
-        names = ("photo", "depth", "part_from_canvas", "canvas_from_part")
-        return replace(self, **{name: getattr(self, name).pin_memory() for name in names})
 
 
 def read_lists(root: Path, names: Sequence[str]) -> list[Pair]:
@@ -64,7 +37,7 @@ def read_lists(root: Path, names: Sequence[str]) -> list[Pair]:
 
 
 class TrainingPairs(Dataset):
-    """Samples by (epoch, position): each a pure function of that and the seed, so that workers hold no state.
+    """Samples by (epoch, position), batches of one: each a pure function of that and the seed; workers hold no state.
 
     Args:
         root: data folder in the official layout.
@@ -94,7 +67,7 @@ class TrainingPairs(Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
+    def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """The sample at a position, or one in its place with a line about each that could not be used.
 
         Raises:
@@ -111,7 +84,7 @@ class TrainingPairs(Dataset):
                 position = int(rng.integers(len(self.pairs)))
         raise InputError(f"{len(problems)} samples in a row cannot be used, the first: {problems[0]}")
 
-    def _read(self, pair: Pair, rng: np.random.Generator) -> Sample:
+    def _read(self, pair: Pair, rng: np.random.Generator) -> PackedSample:
         rgb, front, back = read_pair(self.root, pair)
         if len(rgb) != self.canvas:
             raise InputError(f"{self.root / pair.shaded_front}: {len(rgb)} px, expected model.canvas = {self.canvas}")
@@ -126,16 +99,12 @@ class TrainingPairs(Dataset):
             view = replace(view, rgb=prepared_photo(view.rgb, view.person, self.backdrop))
         return self._sample(view, pair)
 
-    def _sample(self, view: View, pair: Pair) -> Sample:
+    def _sample(self, view: View, pair: Pair) -> PackedSample:
         # As at test: parts that begin beyond the picture are left out.
         seen = np.all((view.joints >= 0) & (view.joints <= self.canvas - 1), axis=1)
         try:
             poses = pose_parts(canvas_coordinates(view.joints, self.canvas), seen)
         except ValueError as error:
             raise InputError(f"{self.root / pair.joints}: {error}") from error
-        return Sample(
-            to_network(view.rgb)[0],
-            torch.from_numpy(view.depth),
-            torch.from_numpy(poses.part_from_canvas).float(),
-            torch.from_numpy(poses.canvas_from_part).float(),
-        )
+        window = person_window(view.person)
+        return packed(view.rgb, view.depth, self.canvas, Poses.stack([poses]), window)

@@ -113,8 +113,9 @@ def canvas_coordinates(xy: np.ndarray, size: int) -> np.ndarray:
 
 
 def to_network(rgb: np.ndarray | Tensor) -> Tensor:
-    """(H, W, 3) uint8 RGB -> (1, 3, H, W) float32 in [-1, 1]."""
-    planes = torch.as_tensor(rgb).permute(2, 0, 1)[None]
+    """(H, W, 3) or (B, H, W, 3) uint8 RGB -> (1 or B, 3, H, W) float32 in [-1, 1], on the tensor's device."""
+    pixels = torch.as_tensor(rgb)
+    planes = (pixels if pixels.dim() == 4 else pixels[None]).permute(0, 3, 1, 2)
     return planes.to(torch.float32).mul_(2 / 255).sub_(1)
 
 
