@@ -83,6 +83,18 @@ class Window:
         return Window(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
 
 
+def box_of(present: np.ndarray) -> Window:
+    """The smallest window around all pixels that are there; empty when none is.
+
+    Args:
+        present: (H, W) bool.
+    """
+    rows, columns = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
+    if len(rows) == 0:
+        return Window(0, 0, 0, 0)
+    return Window(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+
+
 def person_window(present: np.ndarray) -> Window:
     """Where the refiner works: the box around a person, or several, with 1 / 32 of the canvas around it.
 
@@ -92,9 +104,5 @@ def person_window(present: np.ndarray) -> Window:
     Returns:
         The window; the whole grid when no pixel is.
     """
-    size = len(present)
-    rows, columns = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
-    if len(rows) == 0:
-        return Window.full(size)
-    box = Window(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return box.grown(size // MARGINS_ON_CANVAS, size)
+    size, box = len(present), box_of(present)
+    return Window.full(size) if box.is_empty else box.grown(size // MARGINS_ON_CANVAS, size)

@@ -39,6 +39,19 @@ def test_composite_changes_only_the_rim(mask: np.ndarray):
     np.testing.assert_array_equal(background, copies[1])
 
 
+@pytest.mark.parametrize("where", [np.s_[20:40, 15:45], np.s_[:9, 50:], np.s_[57:, :], np.s_[:], np.s_[0:0]])
+def test_only_the_box_around_the_person_is_computed(where):
+    """And gives the bits of the whole picture, at its edges too."""
+    mask = np.zeros((60, 60), dtype=bool)
+    mask[where] = np.random.default_rng(1).random(mask[where].shape) < 0.9
+    person, background = np.random.default_rng(0).integers(0, 256, (2, 60, 60, 3), dtype=np.uint8)
+    expected = np.where(mask[..., None], person, background)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)
+    rim = (soft > 0.2) & (soft < 0.8)
+    expected[rim] = cv2.GaussianBlur(cv2.medianBlur(expected, 3), (5, 5), 0)[rim]
+    np.testing.assert_array_equal(composite(person, mask, background), expected)
+
+
 def test_crop_is_a_window_of_the_enlarged_photo():
     photo = np.random.default_rng(0).integers(0, 256, (150, 180, 3), dtype=np.uint8)
     crop = random_crop(photo, 256, np.random.default_rng(1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance
+from torchvision.transforms.v2 import functional as adjust
 
 from datasets.people.square_canvas import TRAINING_EXTENT, SquareCanvas, dimmed, prepared_photo, to_network
 from geometry.camera import Camera
@@ -130,3 +131,18 @@ def test_a_backdrop_stands_where_nobody_is_and_changes_nothing_else():
     assert (black[40, 8] == black[40, 40]).all()
     assert (green[~person] == (0, 255, 0)).all()
     assert (green[person] == black[person]).all()
+
+
+def test_dimming_leans_on_the_whole_picture_and_computes_the_box_of_its_colors():
+    """The bits of torchvision on the whole picture, wherever the colors are, and where there are none."""
+    rng = np.random.default_rng(4)
+    for box in (np.s_[5:40, 9:31], np.s_[0:64, 0:64], np.s_[63:, 63:], np.s_[0:0]):
+        rgb = np.zeros((64, 64, 3), np.uint8)
+        rgb[box] = rng.integers(0, 256, rgb[box].shape, dtype=np.uint8)
+        for factors in ((0.7, 0.8, 0.9), (1.05, 1.1, 0.5)):
+            picture = Image.fromarray(rgb)
+            for change, factor in zip(
+                (adjust.adjust_brightness, adjust.adjust_contrast, adjust.adjust_saturation), factors, strict=True
+            ):
+                picture = change(picture, factor)
+            np.testing.assert_array_equal(dimmed(rgb, *factors), np.array(picture))

@@ -190,11 +190,12 @@ def read_depth_png(path: Path | str) -> np.ndarray:
         InputError: the file is missing, broken or not a 16-bit grey PNG.
     """
     expected = "a 16-bit grey depth PNG"
-    with _opened(path, read_bytes(path, expected), ("PNG",), expected) as image:
+    content = read_bytes(path, expected)
+    with _opened(path, content, ("PNG",), expected) as image:
         if image.mode != "I;16":
             width, height = image.size
             raise InputError(f"{path}: {image.mode} picture of {width} x {height} px, expected {expected}")
-        return np.array(image)
+        return _decoded(content, image, cv2.IMREAD_UNCHANGED, np.uint16)
 
 
 def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -210,6 +211,8 @@ def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
     content = read_bytes(path, expected)
     formats = PHOTO_FORMATS + heic_formats(path, content)
     with _opened(path, content, formats, expected) as opened:
+        if opened.format == "PNG" and opened.mode == "RGB" and str(opened.tile[0].args) == "RGB" and not opened.info:
+            return _decoded(content, opened, cv2.IMREAD_COLOR_RGB, np.uint8), None
         image = _to_8_bit(content, opened)
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
@@ -242,6 +245,13 @@ def _opened(path: Path | str, content: bytes, formats: tuple[str, ...], expected
             raise
         why = f"none of {', '.join(formats)}" if isinstance(error, UnidentifiedImageError) else error
         raise InputError(f"{path}: cannot be read as an image ({why}), expected {expected}") from error
+
+
+def _decoded(content: bytes, image: ImageFile.ImageFile, how: int, dtype: type) -> np.ndarray:
+    """The pixels of a plain PNG: by OpenCV, which takes a third of the time; by Pillow where it says nothing."""
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), how)
+    is_whole = values is not None and values.dtype == dtype and values.shape[:2] == (image.height, image.width)
+    return np.asarray(values) if is_whole else np.array(image)
 
 
 def _check_png(content: bytes) -> None:

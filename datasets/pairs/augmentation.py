@@ -216,10 +216,24 @@ class Augmentation:
 
     def _through_camera(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Light, lens, sensor and file of a photo."""
-        config, size = self.config, len(rgb)
+        config = self.config
         if config.gamma:
             levels = 255 * (np.arange(256) / 255) ** np.exp(rng.uniform(-config.gamma, config.gamma))
             rgb = cv2.LUT(rgb, np.round(levels).astype(np.uint8))
+        changed = bool(config.color_cast or config.side_light or config.blur or config.noise)
+        image = self._through_lens(rgb, rng) if changed else rgb
+        if config.jpeg and rng.random() < 0.5:
+            quality = int(_between(config.jpeg, rng))
+            decoded = cv2.imdecode(
+                cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
+            )
+            assert decoded is not None  # it has just been encoded
+            return decoded
+        return image
+
+    def _through_lens(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Light, lens and sensor: all that is computed between 8 bits and 8 bits."""
+        config, size = self.config, len(rgb)
         image: np.ndarray = rgb.astype(np.float32)
         if config.color_cast:
             image = image * rng.uniform(1 - config.color_cast, 1 + config.color_cast, 3).astype(np.float32)
@@ -235,12 +249,5 @@ class Augmentation:
             # One plane of noise for all channels, each shifted: a third of the time.
             grain = sigma * rng.standard_normal((size, size), dtype=np.float32)
             image = image + np.stack([grain, np.roll(grain, 97, 0), np.roll(grain, 89, 1)], axis=2)
-        image = np.clip(np.round(image), 0, 255).astype(np.uint8)
-        if config.jpeg and rng.random() < 0.5:
-            quality = int(_between(config.jpeg, rng))
-            decoded = cv2.imdecode(
-                cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
-            )
-            assert decoded is not None  # it has just been encoded
-            return decoded
-        return image
+        np.clip(np.round(image, out=image), 0, 255, out=image)
+        return image.astype(np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.pairs.procedural_rooms import procedural_background
 from geometry.canvas import scaled
+from geometry.window import Window, box_of
 from utils.errors import InputError
 from utils.files import PHOTO_SUFFIXES, read_photo
 
@@ -18,6 +19,8 @@ ENLARGED = 2.0
 """Background photos are shown at twice their size on a canvas of 2048 px, smaller on smaller canvases."""
 RIM = (0.2, 0.8)
 """Where the blurred mask lies between these, the composite is smoothed."""
+RIM_REACH = 5
+"""Pixels around the mask that the smoothed rim depends on, and one more: a pixel of rim, and both filters."""
 
 
 def composite(person_rgb: np.ndarray, mask: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -34,12 +37,19 @@ def composite(person_rgb: np.ndarray, mask: np.ndarray, background: np.ndarray) 
     Returns:
         (H, W, 3) uint8; the arguments are left as they are.
     """
-    together = np.where(mask[..., None], person_rgb, background)
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)
+    whole, box = background.copy(), box_of(mask)
+    if box.is_empty:
+        return whole
+    # Everything else is background, whatever happens to the rim.
+    near = Window(box.top - RIM_REACH, box.bottom + RIM_REACH, box.left - RIM_REACH, box.right + RIM_REACH)
+    near = Window(max(near.top, 0), min(near.bottom, len(mask)), max(near.left, 0), min(near.right, mask.shape[1]))
+    inside, together = mask[near.slices], whole[near.slices]
+    cv2.copyTo(person_rgb[near.slices], inside.view(np.uint8), together)
+    soft = cv2.GaussianBlur(inside.astype(np.float32), (3, 3), 0)
     rim = (soft > RIM[0]) & (soft < RIM[1])
     smooth = cv2.GaussianBlur(cv2.medianBlur(together, 3), (5, 5), 0)
     together[rim] = smooth[rim]
-    return together
+    return whole
 
 
 def random_crop(photo: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as adjust
 
 from geometry.camera import HALF_TANGENT
+from geometry.window import Window
 
 TEST_DIMMING = 0.85
 """Brightness, contrast and saturation at test: the middle of training's range [0.7, 1.0]."""
@@ -122,13 +123,32 @@ def to_network(rgb: np.ndarray | Tensor) -> Tensor:
 def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
     """(H, W, 3) uint8 with the three changed in this order, each to 8 bits (METHOD.md 8.3).
 
-    On a Pillow image, as the official code does: on tensors the same functions round otherwise, and move 60 % of the
-    person's pixels by one grey level.
+    On Pillow images, as the official code does: on tensors the same functions round otherwise, and move 60 % of the
+    person's pixels by one grey level. Black pixels all become one grey: only the box around the others is computed.
     """
-    picture = Image.fromarray(rgb)
-    picture = adjust.adjust_brightness(picture, brightness)
-    picture = adjust.adjust_contrast(picture, contrast)
-    return np.array(adjust.adjust_saturation(picture, saturation))
+    box = _box_of_colors(rgb)
+    black, inside = (
+        adjust.adjust_brightness(Image.fromarray(part), brightness)
+        for part in (np.zeros((1, 1, 3), np.uint8), np.ascontiguousarray(rgb[box.slices]))
+    )
+    # Contrast leans on the mean of the whole picture, in which black counts nothing (Pillow's ImageEnhance.Contrast).
+    total = sum(level * count for level, count in enumerate(inside.convert("L").histogram()))
+    grey = int(total / (rgb.shape[0] * rgb.shape[1]) + 0.5)
+    changed = np.empty_like(rgb)
+    for place, picture in ((..., black), (box.slices, inside)):
+        picture = Image.blend(Image.new("RGB", picture.size, (grey,) * 3), picture, contrast)
+        changed[place] = np.asarray(adjust.adjust_saturation(picture, saturation))
+    return changed
+
+
+def _box_of_colors(rgb: np.ndarray) -> Window:
+    """The box around all pixels that are not black; one pixel where all are."""
+    height, width = rgb.shape[:2]
+    rows, columns = rgb.reshape(height, -1).max(1), rgb.max(0).max(1)
+    if not rows.any():
+        return Window(0, 1, 0, 1)
+    (top, bottom), (left, right) = (np.flatnonzero(line)[[0, -1]] for line in (rows, columns))
+    return Window(int(top), int(bottom) + 1, int(left), int(right) + 1)
 
 
 def cut_out(
