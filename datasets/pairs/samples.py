@@ -59,8 +59,8 @@ class PackedSample:
 
     def pin_memory(self) -> PackedSample:
         """In page-locked memory; what a DataLoader calls."""
-        photo, depth, poses = (part.pin_memory() for part in (self.photo, self.depth, self.poses))
-        return replace(self, photo=photo, depth=depth, poses=poses)
+        photo, depth = (tensor.pin_memory() for tensor in (self.photo, self.depth))
+        return replace(self, photo=photo, depth=depth, poses=self.poses.pin_memory())
 
     def to(self, device: torch.device | str) -> Sample:
         """On a device, copied without waiting where the memory is pinned, and made floats there."""
