@@ -37,11 +37,15 @@ STAGES = {
     "photos": ("photo_runs", "photos", (True,)),
     "photos-one-by-one": ("photo_runs", "photos", (False,)),
     "clouds-and-files": ("surfaces", "clouds_and_files", ()),
+    "photo-to-glb": ("photo_runs", "to_glb", ()),
+    "photo-to-glb-cold": ("photo_runs", "to_glb_cold", ()),
+    "photo-to-glb-2048-without-networks": ("photo_runs", "to_glb_without_networks", (2048,)),
     "map-mesh-768": ("looks", "mesh", (768,)),
     "map-mesh-2048": ("looks", "mesh", (2048,)),
     "textured-glb": ("looks", "textured_glb", ()),
     "contact-sheet": ("looks", "sheet", ()),
     "turntable": ("looks", "turning", ()),
+    "gallery-50": ("gallery", "first_view", (50,)),
     "mesh-2M": ("surfaces", "mesh", ()),
     "mesh-2M-solver-alone": ("surfaces", "solver_alone", ()),
     "render-110k": ("scans", "depth_of_scan", (110_000,)),
@@ -73,7 +77,7 @@ class Measured:
 
     stage: str
     seconds: list[float]
-    peak_gb: float  # resident memory of the whole process, Python and libraries included
+    peak_gb: float  # resident memory of the stage's largest process, Python and libraries included
     rates: dict[str, float]  # what the stage itself counts, such as GFLOP/s
 
     @property
@@ -95,7 +99,7 @@ def measure(stage: str, repeats: int) -> Measured:
         seconds.append(time.perf_counter() - start)
         for name, amount in counted.items():
             rates.setdefault(name, []).append(amount / seconds[-1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
     return Measured(stage, seconds, peak, {name: statistics.median(values) for name, values in rates.items()})
 
 
@@ -138,18 +142,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(asdict(measure(args.alone, args.repeats))))
         return 0
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
-    print(f"{'stage':24} {'median s':>9} {'min':>8} {'max':>8} {'peak GB':>8}")
+    print(f"{'stage':34} {'median s':>9} {'min':>8} {'max':>8} {'peak GB':>8}")
     results, failed = [], False
     for stage in args.stages:
         try:
             result = measure_apart(stage, args.repeats)
         except InputError as error:
-            print(f"{stage:24} {error}")
+            print(f"{stage:34} {error}")
             failed = True
             continue
         rates = "  ".join(f"{name} {value:.3g}" for name, value in result.rates.items())
         low, high = min(result.seconds), max(result.seconds)
-        print(f"{stage:24} {result.median:9.3f} {low:8.3f} {high:8.3f} {result.peak_gb:8.2f}  {rates}", flush=True)
+        print(f"{stage:34} {result.median:9.3f} {low:8.3f} {high:8.3f} {result.peak_gb:8.2f}  {rates}", flush=True)
         results.append(asdict(result))
     if args.json:
         write_text(args.json, json.dumps({"machine": machine(), "stages": results}, indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ from geometry.map_mesh import map_mesh
 from geometry.point_cloud import Sides, lift_sides
 from geometry.textured_mesh import TexturedMesh
 from utils.back_of_head import HeadJoints
+from utils.back_of_trunk import TrunkJoints
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.glb_file import write_glb
 from utils.photo_texture import photo_texture
@@ -48,8 +50,11 @@ def _texture(sides: Sides) -> Callable[[], TexturedMesh]:
     person = np.zeros((sides.size, sides.size), bool)
     person[sides.window.slices] = sides.silhouette
     head = HeadJoints(*(sides.size * np.array(at) for at in ((0.5, 0.2), (0.5, 0.185), (0.5, 0.27))))
+    trunk = TrunkJoints(
+        *(sides.size * np.array(at) for at in (((0.43, 0.28), (0.57, 0.28)), ((0.46, 0.5), (0.54, 0.5))))
+    )
     bare = map_mesh(sides)
-    return lambda: photo_texture(photo, person, sides, head).on(bare, sides, head)
+    return lambda: photo_texture(photo, person, sides, head, trunk).on(bare, sides, head)
 
 
 def textured_glb() -> Callable[[], None]:
@@ -63,7 +68,8 @@ def textured_glb() -> Callable[[], None]:
 
 
 def sheet() -> Callable[[], None]:
-    """The contact sheet of a 768 px canvas, its textured mesh given."""
+    """The contact sheet of a 768 px canvas, its textured mesh given, on one core."""
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     surface = _texture(lift_sides(*_maps(SMALL_CANVAS)[:2]))()
     front, _, rgb = _maps(SMALL_CANVAS)
     joints = np.full((31, 2), SMALL_CANVAS / 2)

@@ -1,19 +1,60 @@
-"""All of test_model.py with the shipped model, from photos to files, joints and masks found by the bundled detector."""
+"""From photos to files with the shipped model, joints and masks found by the bundled detector."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.sample import PHOTO
+from benchmarks.surfaces import true_result
 from datasets.people.person_sources import person_sources
 from datasets.people.photo_folder import find_photos
-from inference import MeshOptions, PhotoDigitizer
+from inference import DigitizedPerson, MeshOptions, PhotoDigitizer
 from inference.photo_run import PhotoRun
 from utils.batch import run_batch
 from utils.records import Records
 from utils.result_folder import ResultFolder
+
+COLD = """
+from benchmarks.photo_runs import to_glb
+to_glb()()
+"""
+
+
+def to_glb() -> Callable[[], None]:
+    """A photo to a textured GLB with everything loaded."""
+    digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe"))
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            digitizer(PHOTO).write_map_mesh(folder)
+
+    return work
+
+
+def to_glb_cold() -> Callable[[], None]:
+    """The same as a program of its own, which first loads Python, all packages and the model."""
+
+    def work() -> None:
+        subprocess.run([sys.executable, "-c", COLD], check=True)
+
+    return work
+
+
+def to_glb_without_networks(size: int) -> Callable[[], None]:
+    """The same on a canvas of a size, with the true maps of a body instead of the networks' forward pass."""
+    digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe"))
+    digitizer.model.canvas = size
+    result = true_result(size)
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            DigitizedPerson(digitizer.find(PHOTO), result, digitizer.conventions).write_map_mesh(folder)
+
+    return work
 
 
 def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:

@@ -27,7 +27,7 @@ from models.final_depth import final_depth
 CLOUD_POINTS = 2_000_000
 
 
-def _true_result(size: int) -> Digitized:
+def true_result(size: int) -> Digitized:
     """What a perfect network would say of a body that fills the canvas as people do."""
     files = depth_and_color(body_of(110_000), size)[:2]
     stored = [torch.from_numpy(decode_network(values, size))[None, None] for values in files]
@@ -49,7 +49,7 @@ def clouds_and_files() -> Callable[[], None]:
     """All of test_model.py for one 2048 px photo but the networks and the mask: read, place, clouds, all files."""
     sources = person_sources()
     person = find_person(Photo.read(sample.PHOTO), sources.keypoints, sources.mask)
-    result = _true_result(sample.CANVAS)
+    result = true_result(sample.CANVAS)
     folder = tempfile.TemporaryDirectory()
 
     def work() -> None:
@@ -63,7 +63,7 @@ def clouds_and_files() -> Callable[[], None]:
 
 def agreement(size: int) -> Callable[[], None]:
     """Both depths of a person that fills the canvas made to agree with the normals, from the coarse depth."""
-    result = _true_result(size)
+    result = true_result(size)
     person = (result.depth.mask_logits[0, 0] > 0).numpy()
 
     def work() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -14,14 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-FLAGS = (
-    "--headless=new --no-sandbox --no-first-run --disable-quic --disable-background-networking --hide-scrollbars "
-    "--disable-component-update --disable-sync --disable-extensions --use-gl=angle --use-angle=swiftshader "
-    "--enable-unsafe-swiftshader --ignore-gpu-blocklist --enable-logging=stderr"
-).split()
+from benchmarks.browser import CHROMIUM, FLAGS
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 

@@ -1,7 +1,6 @@
 """The demo page: from an upload to the person in 3D, joints by hand, one line for what cannot be used."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,20 +12,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from benchmarks.browser import CHROMIUM, DRIVER, start_browser
 from datasets.people.person import Photo
 from geometry.keypoints import INDEX, JOINTS, Keypoints
 from inference import PhotoDigitizer
 from inference.demo_page import Demo, Shown, moved, picture_of_joints
-from tests.browser import CHROMIUM, FLAGS
 from utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "synthetic_200004.jpg"
-DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +109,7 @@ def address():
 def browser():
     if not (CHROMIUM and DRIVER):
         pytest.skip("no Chromium with its driver here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, "--window-size=1400,1100"]:
-        options.add_argument(flag)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)) as driver:
+    with start_browser(1400, 1100) as driver:
         yield driver
 
 

@@ -7,9 +7,8 @@ from copy import copy
 import cv2
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
-from torchvision.transforms.v2 import functional as adjust
 
 from geometry.camera import HALF_TANGENT
 from geometry.window import Window
@@ -123,12 +122,12 @@ def to_network(rgb: np.ndarray | Tensor) -> Tensor:
 def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
     """(H, W, 3) uint8 with the three changed in this order, each to 8 bits (METHOD.md 8.3).
 
-    On Pillow images, as the official code does: on tensors the same functions round otherwise, and move 60 % of the
+    By Pillow, as in the official code: torchvision's functions on tensors round otherwise, and move 60 % of the
     person's pixels by one grey level. Black pixels all become one grey: only the box around the others is computed.
     """
     box = _box_of_colors(rgb)
     black, inside = (
-        adjust.adjust_brightness(Image.fromarray(part), brightness)
+        ImageEnhance.Brightness(Image.fromarray(part)).enhance(brightness)
         for part in (np.zeros((1, 1, 3), np.uint8), np.ascontiguousarray(rgb[box.slices]))
     )
     # Contrast leans on the mean of the whole picture, in which black counts nothing (Pillow's ImageEnhance.Contrast).
@@ -137,7 +136,7 @@ def dimmed(rgb: np.ndarray, brightness: float, contrast: float, saturation: floa
     changed = np.empty_like(rgb)
     for place, picture in ((..., black), (box.slices, inside)):
         picture = Image.blend(Image.new("RGB", picture.size, (grey,) * 3), picture, contrast)
-        changed[place] = np.asarray(adjust.adjust_saturation(picture, saturation))
+        changed[place] = np.asarray(ImageEnhance.Color(picture).enhance(saturation))
     return changed
 
 
