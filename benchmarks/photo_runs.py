@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.sample import PHOTO
-from benchmarks.surfaces import true_result
 from datasets.people.person_sources import person_sources
 from datasets.people.photo_folder import find_photos
 from inference import DigitizedPerson, MeshOptions, PhotoDigitizer
@@ -46,6 +45,9 @@ def to_glb_cold() -> Callable[[], None]:
 
 def to_glb_without_networks(size: int) -> Callable[[], None]:
     """The same on a canvas of a size, with the true maps of a body instead of the networks' forward pass."""
+    # It imports Open3D, which a photo to a GLB does without.
+    from benchmarks.surfaces import true_result
+
     digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe"))
     digitizer.model.canvas = size
     result = true_result(size)

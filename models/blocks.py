@@ -78,7 +78,8 @@ class Head(nn.Conv2d):
 
         The init of the other layers would spread the outputs of a head over several units: too far for a range of 1.
         """
-        nn.init.normal_(self.weight, std=HEAD_SPREAD / self.in_channels**0.5)
+        if not self.weight.is_meta:
+            nn.init.normal_(self.weight, std=HEAD_SPREAD / self.in_channels**0.5)
         assert self.bias is not None  # a Head is made with one
         self.bias.data = torch.tensor(values)
 
@@ -145,5 +146,6 @@ class Encoder(nn.ModuleList):
 def initialise(module: nn.Module) -> None:
     """Convolution weights normal of variance 2 / (k k out), the rest PyTorch's defaults (METHOD.md 5.6)."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
+        # To draw numbers that are nowhere PyTorch first imports its compiler, for two seconds.
+        if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -14,7 +14,7 @@ from typing import Any
 from utils.errors import InputError
 from utils.files import read_json, write_text
 
-PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "onnxruntime", "open3d", "pillow")
+PACKAGES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "open3d", "pillow")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ NO_BOX = (0, 0, 0, 0)
 SMALLEST_PIECE = 0.02
 """Of the largest piece of a mask: smaller ones are dropped."""
 FILTER_RADIUS, FILTER_EPS = 6, 1e-4
+CACHED_ROWS = 32
+"""Rows of a picture with which a processor's cache holds what is computed of them."""
 FLAT = 4
 """How far a pixel of a flat background may be from its color, in 8-bit levels: the noise of a good JPEG."""
 
@@ -100,8 +102,19 @@ def guided_filter(rgb: np.ndarray, values: np.ndarray) -> np.ndarray:
         values: (H, W) float32.
 
     Returns:
-        (H, W) float32.
+        (H, W) float32; 0 where the filter sees nothing but 0.
     """
+    result = np.zeros_like(values)
+    left, top, width, height = cv2.boundingRect((values != 0).astype(np.uint8))
+    # A value tells as far as two windows reach; those, at the edge of that, see as far again.
+    reach = 4 * FILTER_RADIUS + 2
+    box = (slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach))
+    result[box] = _guided(rgb[box], values[box])
+    return result
+
+
+def _guided(rgb: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The filter on all pixels."""
     side = (2 * FILTER_RADIUS + 1, 2 * FILTER_RADIUS + 1)
 
     def mean(image: np.ndarray) -> np.ndarray:
@@ -114,7 +127,10 @@ def guided_filter(rgb: np.ndarray, values: np.ndarray) -> np.ndarray:
         (i, j): mean(color[..., i] * color[..., j]) - color_mean[..., i] * color_mean[..., j]
         for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     }
-    slope = _solve_symmetric(spread, FILTER_EPS, towards)
+    rows = [slice(start, start + CACHED_ROWS) for start in range(0, len(rgb), CACHED_ROWS)]
+    slope = np.concatenate(
+        [_solve_symmetric({at: part[row] for at, part in spread.items()}, FILTER_EPS, towards[row]) for row in rows]
+    )
     offset = values_mean - (slope * color_mean).sum(axis=-1)
     return (mean(slope) * color).sum(axis=-1) + mean(offset)
 
