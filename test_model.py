@@ -95,7 +95,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     results.add_argument("--turntable", action="store_true", help="also write the person turning, as animated WebP")
     results.add_argument("--overwrite", action="store_true", help="do finished photos again")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # photos may stand between options
     args.photos += [args.data_path] if args.data_path else []
     if not args.photos:
         parser.error("expected a photo, a video or a folder of them")

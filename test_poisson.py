@@ -43,7 +43,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="clouds side by side")
     parser.add_argument("--overwrite", action="store_true", help="do finished ones again")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if not args.inputs and args.save_name is None:
         parser.error("expected a folder of results, or --save_name")
     return args

@@ -45,9 +45,10 @@ class Demo:
 
     def __init__(self, digitizer: PhotoDigitizer, folder: Path) -> None:
         self.digitizer, self.folder = digitizer, folder
+        self.gone: set[str] = set()  # visitors whose page was closed
 
     def start(self, path: str | None, progress: gr.Progress, visitor: str) -> Iterator[tuple[Any, ...]]:
-        """Digitize an uploaded photo; yields the page's outputs after every stage.
+        """Digitize an uploaded photo; yields the page's outputs after every stage, until the visitor leaves.
 
         Raises:
             InputError: the photo cannot be read, or there is no usable person in it.
@@ -69,10 +70,17 @@ class Demo:
         subject = self.digitizer.find(photo, keypoints)
         shown = Shown(photo, subject.person.keypoints)
         yield shown, picture_of_joints(shown), frame_around(None), None, None, None, None
+        if visitor in self.gone:
+            return
         progress(0.25, "normals and depth")
         person = self.digitizer.digitize(subject)
+        if visitor in self.gone:
+            return
         progress(0.7, "mesh")
         files = self._write(person, visitor)
+        if visitor in self.gone:
+            self.leave(visitor)
+            return
         front, back = (person.pictures[f"normal/{person.name}_{side}"] for side in ("front", "back"))
         warnings = "\n".join(f"* {warning}" for warning in person.warnings)
         yield shown, picture_of_joints(shown), frame_around(files[0]), (subject.rgb, front), back, warnings, files
@@ -92,7 +100,8 @@ class Demo:
         return self.folder / f"visitor_{visitor}"
 
     def leave(self, visitor: str) -> None:
-        """Remove what a visitor leaves behind."""
+        """Remove what a visitor leaves behind, and end what still runs for him."""
+        self.gone.add(visitor)
         shutil.rmtree(self.folder_of(visitor), ignore_errors=True)
 
 

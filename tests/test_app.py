@@ -84,14 +84,41 @@ def test_who_leaves_leaves_no_file(demo, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_who_leaves_in_the_middle_gets_no_more_files(demo, tmp_path, monkeypatch):
+    for stage in ("digitize", "write"):
+        results = demo.start(str(SAMPLE), silent, stage)
+        next(results)
+        with monkeypatch.context() as patch:
+            if stage == "write":  # the page is closed while the files are written
+
+                def write(person, visitor, write=demo._write):
+                    files = write(person, visitor)
+                    demo.leave(visitor)
+                    demo.folder_of(visitor).mkdir()
+                    return files
+
+                patch.setattr(demo, "_write", write)
+            else:
+                demo.leave(stage)
+            assert list(results) == []
+        assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture(scope="module")
-def address():
+def app_folder(tmp_path_factory) -> Path:
+    """Where app.py keeps its files."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def address(app_folder):
     """A running app.py."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | {"no_proxy": "*"}) as app:
+    environment = os.environ | {"no_proxy": "*", "TMPDIR": str(app_folder)}
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=environment) as app:
         address, end = f"http://127.0.0.1:{port}/", time.monotonic() + 200
         while True:
             try:
@@ -145,3 +172,22 @@ def test_an_upload_that_is_no_picture_is_one_line(browser, address, tmp_path):
     wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, ".toast-body"))
     text = wait.until(lambda page: page.find_element(By.CSS_SELECTOR, ".toast-body").get_attribute("textContent"))
     assert "photo" in text and "Traceback" not in text
+
+
+def test_two_upload_at_once_and_one_leaves_in_the_middle(browser, address, app_folder):
+    """The second waits for the first, whose page is closed meanwhile: his job ends and leaves no file."""
+    before = set(app_folder.glob("2k2k_*/visitor_*"))
+    pages = [browser.current_window_handle]
+    for number in range(2):
+        if number:
+            browser.switch_to.new_window("tab")
+            pages.append(browser.current_window_handle)
+        upload(browser, address, SAMPLE)
+        WebDriverWait(browser, 240).until(lambda page: page.find_elements(By.CSS_SELECTOR, "img[src*='synthetic_']"))
+        browser.find_element(By.ID, "digitize").click()
+    browser.switch_to.window(pages[0])
+    browser.close()
+    browser.switch_to.window(pages[1])
+    WebDriverWait(browser, 240).until(lambda page: page.find_elements(By.CSS_SELECTOR, "#files a"))
+    [mine] = set(app_folder.glob("2k2k_*/visitor_*")) - before
+    assert list(mine.rglob("*.glb"))

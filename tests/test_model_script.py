@@ -189,6 +189,19 @@ def test_frames_without_a_person_are_counted_and_no_failure(photos, checkpoint, 
     )
 
 
+def test_results_where_nothing_can_be_written_are_one_line(photos, checkpoint, tmp_path, capsys):
+    (tmp_path / "results").write_bytes(b"a file, not a folder")
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(said) == 1 and "results" in said[0] and "Not a directory" in said[0]
+
+
+def test_photos_may_stand_between_options(photos, checkpoint, tmp_path):
+    anna, ben = (str(photos / name) for name in ("anna.png", "ben.png"))
+    args = test_model.parse_args([anna, "--save_name", "run", ben, "--frame", "photo"])
+    assert [str(path) for path in args.photos] == [anna, ben] and args.frame == "photo"
+
+
 def test_another_option_checkpoint_or_photo_means_doing_it_again(photos, checkpoint, tmp_path, capsys):
     """And says why; nothing that is damaged, or half there, counts as done."""
     (photos / "ben.png").unlink()

@@ -69,6 +69,16 @@ def test_a_video_is_a_folder_of_frames(clip):
     assert photos["walk_000002"].read().path.name == "walk_000002.png"
 
 
+def test_a_video_that_cannot_be_decoded_is_one_failure(tmp_path, clip):
+    (clip.parent / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    (clip.parent / "cut.mp4").write_bytes(clip.read_bytes()[:600])
+    photos = find_photos([clip.parent], every=4).photos
+    assert list(photos) == ["cut", "noise", "walk_000000", "walk_000004"]
+    for name in ("cut", "noise"):
+        with pytest.raises(InputError, match=rf"{name}\.mp4: cannot be decoded, expected"):
+            photos[name].read()
+
+
 def test_joints_of_a_frame_lie_beside_the_video(clip):
     touch(clip.parent, "walk_000002_keypoints.json", "walk_000002_mask.png", "run_000002_mask.png")
     assert find_photos([clip.parent]).passed_over == ("run_000002_mask.png",)
