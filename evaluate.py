@@ -189,6 +189,9 @@ def evaluate(args: argparse.Namespace) -> Results:
     if pairs.outside:
         print(f"{pairs.outside} predictions of people outside the split are not measured")
     by_name = {pair.name: pair for pair in pairs.ready}
+    # Whoever is stopped from here on leaves no table that belongs to other pictures.
+    for path in (args.out / "histogram.png", args.out / "results.csv", json_path(args)):
+        path.unlink(missing_ok=True)
     for name in [*by_name, *pairs.failures]:
         (args.out / "turntables" / f"{name}.png").unlink(missing_ok=True)
     results = Results(
@@ -200,6 +203,11 @@ def evaluate(args: argparse.Namespace) -> Results:
         results.measured = {name: work.result(name) for name in by_name if name in set(report.done)}
     results.failures |= report.failures
     return results
+
+
+def json_path(args: argparse.Namespace) -> Path:
+    """Where the numbers go, with everything that they depend on."""
+    return args.json or args.out / "results.json"
 
 
 def _settings(args: argparse.Namespace, protocol: str, frame: str | None) -> dict[str, object]:
@@ -225,7 +233,7 @@ def write(results: Results, args: argparse.Namespace) -> None:
         title = f"{results.settings['protocol']}: {len(results.measured)} measured, {people} people"
         write_histogram(args.out / "histogram.png", title, results)
     write_csv(args.out / "results.csv", results, summary)
-    write_json(args.json or args.out / "results.json", results, summary)
+    write_json(json_path(args), results, summary)
     print(f"{len(results.measured)} measured, {len(results.failures)} failed; written to {args.out}")
     for name, one in results.measured.items():
         for warning in one.warnings:

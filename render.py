@@ -60,8 +60,8 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--res {args.res}, expected at most {FILE_LARGEST_PX}: the depth files hold no more")
     if args.yaws and not all(math.isfinite(yaw) for yaw in args.yaws):
         raise InputError(f"--yaws {' '.join(map(str, args.yaws))}, expected degrees")
-    if args.keypoints == "rtmw":
-        person_sources(args.keypoints)
+    if args.keypoints in ("mediapipe", "rtmw"):
+        person_sources(args.keypoints).open()
 
 
 @ends_in_one_line
@@ -97,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(threads)
     report = run_batch(names, render, render.is_done, title=f"render {source.set_name}", jobs=args.jobs)
     report.print_summary("rendered")
+    if strangers := sum(not render.is_known(name) for name in report.skipped):
+        print(f"{strangers} of those already there were not made by this version: with which settings is unknown")
     if report.done or not lists_are_current(args.data_path, source.set_name):
         with locked(args.data_path / "list"):
             listed = write_lists(args.data_path, source.set_name)

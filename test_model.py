@@ -132,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = None if args.person == "all" else args.person
         options = SourceOptions(chosen, providers=tuple(args.providers), threads=args.threads)
         sources = person_sources(args.keypoints, args.mask, options)
+        sources.open()
         digitizer = PhotoDigitizer.load(
             args.load_ckpt, args.device, args.precision, args.agreement, sources, args.frame
         )

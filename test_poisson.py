@@ -70,6 +70,13 @@ def find_clouds(folder: Path) -> list[str]:
     return names
 
 
+def inputs_of(name: str, run: ResultFolder, suffix: str, height: float | None) -> list[Path]:
+    """The files that a mesh is made from."""
+    textured = [run.texture(name), *(run.image(f"depth/{name}_{side}") for side in ("front", "back"))]
+    body = [run.body(name)] if suffix == "glb" or height is not None else []
+    return [run.cloud(name, closed=True), *body, *(textured if suffix == "glb" else [])]
+
+
 def mesh_cloud(
     name: str, run: ResultFolder, records: Records, depth: int, threads: int, height: float | None = None
 ) -> None:
@@ -82,7 +89,7 @@ def mesh_cloud(
 
     records.forget(name)
     path, mesh_path = run.cloud(name, closed=True), run.mesh(name, records.kind)
-    inputs, cloud = stamps([path]), read_cloud(path)
+    inputs, cloud = stamps(inputs_of(name, run, records.kind, height)), read_cloud(path)
     if points_inwards(cloud):
         tqdm.write(f"note: {path}: its normals point inwards and are turned", file=sys.stderr)
         cloud = replace(cloud, normals=-cloud.normals)
@@ -113,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     threads = max(1, (os.cpu_count() or 1) // args.jobs)
 
     def is_done(name: str) -> bool:
-        why = records.why_again(name, [run.cloud(name, closed=True)])
+        why = records.why_again(name, inputs_of(name, run, args.format, args.height))
         if why:
             print(f"{name}: done again: {why}")
         return why is None

@@ -17,7 +17,7 @@ from datasets.synthetic.body import ASSET_PATH, BodyModel, sample_figure
 from datasets.synthetic.gestures import sample_gesture
 from datasets.synthetic.poses import sample_pose
 from datasets.synthetic.rig import Rig
-from utils.files import atomic_path
+from utils.atomic_file import atomic_path
 
 FREE_TOPOLOGIES = ("anny", "anny-full")
 PHENOTYPE_RANK = 96

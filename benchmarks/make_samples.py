@@ -25,7 +25,7 @@ from evaluation.measured_mesh import checked_mesh
 from evaluation.visible_part import visible_part
 from geometry.keypoints import Keypoints
 from geometry.mesh import Mesh
-from utils.files import atomic_path
+from utils.atomic_file import atomic_path
 from utils.mesh_files import write_mesh
 
 JPEG_QUALITY = 88

@@ -18,7 +18,7 @@ from evaluation.measurement import BINS
 from evaluation.mesh_views import Box, look, positions, shading_normals
 from evaluation.report import Results
 from geometry.scan_frame import turn
-from utils.files import atomic_path
+from utils.atomic_file import atomic_path
 
 TURNTABLE_YAWS = (0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
 TURNTABLE_SIZE = 448

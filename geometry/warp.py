@@ -106,3 +106,24 @@ def part_corners(canvas_from_part: np.ndarray, size: int) -> np.ndarray:
         square = np.array([[-width, -height, 1], [width, -height, 1], [width, height, 1], [-width, height, 1]])
         corners.append(((square @ transform.T + 1) * size - 1) / 2)
     return np.stack(corners)
+
+
+def share_outside_parts(mask: np.ndarray, part_from_canvas: np.ndarray) -> float:
+    """How much of a person no part's crop looks at, as below a wide skirt.
+
+    Args:
+        mask: (R, R) bool, True on the person.
+        part_from_canvas: (12, 2, 3).
+
+    Returns:
+        A fraction of the mask's pixels; 0 for an empty mask.
+    """
+    size = len(mask)
+    rows, columns = np.nonzero(mask)
+    pixels = (2 * np.stack([columns, rows]) + 1) / size - 1
+    outside = np.ones(len(rows), bool)
+    for part, transform in zip(PARTS, part_from_canvas, strict=True):
+        height, width = (side / size for side in part.kind.crop_on(size))
+        x, y = transform[:, :2] @ pixels + transform[:, 2:]
+        outside &= (np.abs(x) > width) | (np.abs(y) > height)
+    return float(outside.mean()) if len(outside) else 0.0

@@ -16,6 +16,7 @@ from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_netwo
 from datasets.people.upright import find_upright
 from geometry.keypoints import Keypoints
 from geometry.poses import Poses
+from geometry.warp import share_outside_parts
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
 from inference.subject import Subject
@@ -32,6 +33,23 @@ PhotoLike = Photo | Path | str | np.ndarray
 Frame = Literal["auto", "photo"]
 """What the canvas shows: a square around a person who is small in the photo, or always the whole photo, as the
 official code does."""
+
+
+OUTSIDE_PARTS = 0.02
+"""Of the person: as much beside all crops is worth a warning. It is up to 0.3 % of most people, 5 to 11 % of skirts."""
+
+
+def outside_parts(subject: Subject, filled: bool) -> str | None:
+    """A warning about surface that no part network sees, as of wide skirts and coats; None where there is hardly any.
+
+    Args:
+        filled: whether the model has other normals for it.
+    """
+    share = share_outside_parts(subject.mask, subject.poses.part_from_canvas)
+    if share < OUTSIDE_PARTS:
+        return None
+    there = "normals are coarse" if filled else "normals are missing and depth is rough, with straight edges"
+    return f"{100 * share:.0f} % of the mask lies outside every part (wide clothes?): {there} there"
 
 
 def as_photo(photo: PhotoLike, name: str) -> Photo:
@@ -160,7 +178,8 @@ class PhotoDigitizer:
             canvas = SquareCanvas.around(person.mask, person.keypoints.xy, size)
         else:
             canvas = SquareCanvas(height, width, size)
-        return Subject.place(upright, person, canvas, turns, name)
+        subject = Subject.place(upright, person, canvas, turns, name)
+        return subject.warned(outside_parts(subject, self.conventions.filled))
 
     @torch.inference_mode()
     def digitize(self, subject: Subject) -> DigitizedPerson:

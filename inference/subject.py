@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Subject:
             joints=keypoints.xy,
             poses=poses,
         )
+
+    def warned(self, warning: str | None) -> Subject:
+        """With one more warning about the person, if there is one."""
+        if warning is None:
+            return self
+        return replace(self, person=replace(self.person, warnings=(*self.person.warnings, warning)))
 
     @property
     def frame(self) -> dict[str, object]:

@@ -44,6 +44,8 @@ class ModelConfig:
         widths = (*self.normal_widths, *self.depth_widths, self.refiner_width)
         if not self.normal_widths or not self.depth_widths or min(widths) < 1 or max(widths) > LARGEST_WIDTH:
             raise ValueError(f"model: widths {list(widths)}, expected numbers of channels from 1 to {LARGEST_WIDTH}")
+        if min(self.normal_widths[:-1], default=2) < 2:
+            raise ValueError(f"model.normal_widths is {list(self.normal_widths)}, expected 2 or more: gates halve it")
         if len(self.backdrop) not in (0, 3) or not all(0 <= value <= 255 for value in self.backdrop):
             raise ValueError(f"model.backdrop is {list(self.backdrop)}, expected [red, green, blue] of 0 to 255, or []")
 

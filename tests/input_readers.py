@@ -15,8 +15,6 @@ import resource
 import signal
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +34,9 @@ from evaluation.pairing import read_split
 from geometry.mesh import Mesh
 from models.build import ModelConfig
 from tests import mutations
+from tests.readers_of_looks import seen_and_worn
+from tests.readers_of_results import of_results
+from tests.reading_kinds import Reader, picture, written
 from training.reports import METRICS, read_metrics
 from training.settings import Settings
 from utils.checkpoint import read_checkpoint, write_checkpoint
@@ -54,30 +55,6 @@ class TookTooLong(BaseException):
     """Not an Exception, so that no reader takes it for its own."""
 
 
-@dataclass(frozen=True)
-class Reader:
-    """What is read, and how its files are changed."""
-
-    file: str  # name of the file
-    valid: tuple[bytes, ...]
-    read: Callable[[Path], object]
-    mutate: mutations.Mutation
-
-
-def _picture(image: Image.Image, kind: str, **options: object) -> bytes:
-    content = io.BytesIO()
-    image.save(content, kind, **options)
-    return content.getvalue()
-
-
-def _written(write: Callable[[Path], object], suffix: str) -> bytes:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / f"a{suffix}")
-        return (Path(folder) / f"a{suffix}").read_bytes()
-
-
 def _pictures() -> dict[str, Reader]:
     rng = np.random.default_rng(0)
     rgba = Image.fromarray(rng.integers(0, 255, (23, 31, 4), dtype=np.uint8))
@@ -88,17 +65,17 @@ def _pictures() -> dict[str, Reader]:
 
     deep = cv2.imencode(".png", rng.integers(0, 65535, (20, 20, 4)).astype(np.uint16))[1].tobytes()
     deep_tiff = cv2.imencode(".tiff", rng.integers(0, 65535, (20, 20, 3)).astype(np.uint16))[1].tobytes()
-    mask = _picture(Image.fromarray(np.eye(31, dtype=np.uint8)[:23] * 255), "PNG")
-    pngs = (_picture(rgba, "PNG"), _picture(rgb.convert("P"), "PNG"), _picture(depth, "PNG"), deep)
+    mask = picture(Image.fromarray(np.eye(31, dtype=np.uint8)[:23] * 255), "PNG")
+    pngs = (picture(rgba, "PNG"), picture(rgb.convert("P"), "PNG"), picture(depth, "PNG"), deep)
     return {
         "photo PNG": Reader("a.png", pngs, read_photo, mutations.png),
-        "photo JPEG": Reader("a.jpg", (_picture(rgb, "JPEG", exif=exif),), read_photo, mutations.flipped),
-        "photo WebP": Reader("a.webp", (_picture(rgba, "WEBP"),), read_photo, mutations.flipped),
-        "photo TIFF": Reader("a.tif", (_picture(rgb, "TIFF"), _picture(depth, "TIFF"), deep_tiff), read_photo,
+        "photo JPEG": Reader("a.jpg", (picture(rgb, "JPEG", exif=exif),), read_photo, mutations.flipped),
+        "photo WebP": Reader("a.webp", (picture(rgba, "WEBP"),), read_photo, mutations.flipped),
+        "photo TIFF": Reader("a.tif", (picture(rgb, "TIFF"), picture(depth, "TIFF"), deep_tiff), read_photo,
                              mutations.flipped),
-        "photo BMP": Reader("a.bmp", (_picture(rgb, "BMP"),), read_photo, mutations.flipped),
+        "photo BMP": Reader("a.bmp", (picture(rgb, "BMP"),), read_photo, mutations.flipped),
         "mask": Reader("a.png", (mask,), lambda path: read_mask(path, (31, 23)), mutations.png),
-        "depth": Reader("a.png", (_picture(depth, "PNG"),), read_depth_png, mutations.png),
+        "depth": Reader("a.png", (picture(depth, "PNG"),), read_depth_png, mutations.png),
     }  # fmt: skip
 
 
@@ -134,10 +111,10 @@ def _read_model(path: Path) -> object:
 
 
 def _arrays() -> dict[str, Reader]:
-    joints = _written(lambda path: np.save(path, np.ones((31, 3))), ".npy")
+    joints = written(lambda path: np.save(path, np.ones((31, 3))), ".npy")
     model = {"canvas": 256, "normal_widths": [4, 6], "depth_widths": [4, 6], "refiner_width": 4}
     weights = OrderedDict(a=torch.ones(3, 4), b=torch.zeros(2, dtype=torch.float16))
-    ours = _written(lambda path: write_checkpoint(path, model, weights, step=7), ".pt")
+    ours = written(lambda path: write_checkpoint(path, model, weights, step=7), ".pt")
     old = io.BytesIO()
     torch.save({"format": "2k2k-pytorch/1", "model": model, "weights": weights}, old,
                _use_new_zipfile_serialization=False)  # fmt: skip
@@ -156,7 +133,7 @@ def _meshes() -> dict[str, Reader]:
     faces = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1]])
     colors = (corners * 60 + 120).astype(np.uint8)
     mesh = Mesh(corners, faces, colors)
-    files = {suffix: _written(lambda path: write_mesh(path, mesh), suffix) for suffix in (".obj", ".ply", ".glb")}
+    files = {suffix: written(lambda path: write_mesh(path, mesh), suffix) for suffix in (".obj", ".ply", ".glb")}
     ascii_ply = "ply\nformat ascii 1.0\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
     ascii_ply += "element face 6\nproperty list uchar int vertex_indices\nend_header\n"
     points = "".join(f"{x} {y} {z}\n" for x, y, z in corners)
@@ -199,7 +176,7 @@ def _meshes() -> dict[str, Reader]:
 
 
 def readers() -> dict[str, Reader]:
-    return _pictures() | _texts() | _arrays() | _meshes()
+    return _pictures() | seen_and_worn() | _texts() | of_results() | _arrays() | _meshes()
 
 
 def ending(reader: Reader, path: Path) -> str | None:

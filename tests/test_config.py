@@ -95,6 +95,7 @@ ALIASES = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
         ("a: &a [*a]", "more than 10000 values or 20 levels"),
         ("a: " + "[" * 3000, "lists within lists without end"),
         (f"a: {'9' * 5000}", "a value that its tag denies"),
+        ("a: 1\nb: {c: 1, d: 2, c: 3}", "key 'c' comes twice"),
         ("a: !!timestamp soon", "a value that its tag denies"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ],
@@ -103,6 +104,12 @@ def test_yaml_beyond_all_bounds_is_named(tmp_path, text, what):
     (tmp_path / "bomb.yaml").write_text(text)
     with pytest.raises(InputError, match=f"bomb.yaml: .*{what}"):
         read_yaml(tmp_path / "bomb.yaml")
+
+
+@pytest.mark.parametrize("text", ["017", "1:30", "0b11"])
+def test_numbers_that_are_read_in_two_ways_are_words(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(f"a: {text}\nb: 0x10\nc: -1_000\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": text, "b": 16, "c": -1000}
 
 
 def test_dates_are_words_and_long_values_are_cut():

@@ -3,8 +3,12 @@
 import errno
 import fcntl
 import os
+import signal
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,9 +20,12 @@ from datasets.pairs.pair_files import write_joints
 from datasets.pairs.pair_layout import Pair
 from tests.full_disk import files_up_to
 from utils import files
+from utils.atomic_file import atomic_path
 from utils.checkpoint import write_checkpoint
 from utils.errors import InputError, plain_reason
-from utils.files import atomic_path, locked, read_depth_png, read_json, read_photo, read_text, write_png, write_text
+from utils.files import locked, read_depth_png, read_json, read_photo, read_text, write_bytes, write_png, write_text
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -260,3 +267,32 @@ def test_a_file_system_without_locks_is_said_and_work_goes_on(tmp_path, monkeypa
     with locked(tmp_path):
         write_text(tmp_path / "a.txt", "done")
     assert "has no locks (No locks available), expected only one process" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path):
+    """By the next process that writes there; what others are writing stays."""
+    script = """
+import os, signal, sys
+from utils.atomic_file import atomic_path
+with atomic_path(sys.argv[1]) as path:
+    path.write_bytes(b"half")
+    if len(sys.argv) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "a.png")]
+    assert subprocess.run([*command, "killed"], cwd=ROOT).returncode == -signal.SIGKILL
+    [left] = tmp_path.iterdir()
+    old = tmp_path / ".b.0123abcd-7-0123abcd.png"  # of another machine
+    new = tmp_path / ".c.0123abcd-7-0123abcd.png"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    busy = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert busy.stdout.readline() == b"written\n"
+    assert not left.exists() and not old.exists() and len(list(tmp_path.iterdir())) == 2
+    write_bytes(tmp_path / "d.png", b"whole")
+    assert len(list(tmp_path.iterdir())) == 3
+    busy.communicate()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, "a.png", "d.png"]

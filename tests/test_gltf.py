@@ -289,3 +289,10 @@ def test_chunk_that_is_longer_than_its_file_is_named(tmp_path: Path):
     (tmp_path / "a.glb").write_bytes(data)
     with pytest.raises(InputError, match="a chunk of 1000000000 bytes"):
         read_mesh(tmp_path / "a.glb")
+
+
+@pytest.mark.parametrize("asset", [{"version": "1.0"}, {"version": "2.1", "minVersion": "2.1"}, {"version": 3}])
+def test_other_versions_of_gltf_are_named(tmp_path: Path, asset: dict):
+    (tmp_path / "a.gltf").write_text(json.dumps({"asset": asset}))
+    with pytest.raises(InputError, match=r"a.gltf: .*version .* export it as glTF 2.0"):
+        read_mesh(tmp_path / "a.gltf")

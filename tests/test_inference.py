@@ -1,11 +1,13 @@
 """The three lines of Python: a file, its pixels, and joints and mask that the caller has give the same person."""
 
+import cv2
 import numpy as np
 import pytest
 
 from geometry.camera import CENTRE, Camera
-from geometry.keypoints import Keypoints
+from geometry.keypoints import INDEX, Keypoints
 from inference import PhotoDigitizer
+from inference.photo_digitizer import outside_parts
 from tests.conftest import TINY, standing_figure
 from utils.errors import InputError
 from utils.files import read_photo
@@ -79,3 +81,20 @@ def test_files_that_happen_to_have_the_name_of_an_array_are_not_read(digitizer, 
     assert len(digitizer(np.dstack([photo, mask * np.uint8(255)]), keypoints).cloud) > 0
     with pytest.raises(InputError, match="photo: no person found"):
         digitizer(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_a_person_beside_all_parts_is_said(digitizer, figure):
+    """A skirt twice as wide as the legs; the share is that of the pixels without fused normals."""
+    photo, keypoints, mask = figure
+    usual = digitizer.find(photo, keypoints, mask).person.warnings
+    assert not any("outside every part" in warning for warning in usual)
+    at = lambda joint: sum(keypoints.xy[INDEX[f"{side}_{joint}"]] for side in ("left", "right")) / 2  # noqa: E731
+    hips, ankles = at("hip"), at("ankle")
+    wide = 0.8 * (ankles[1] - hips[1])
+    skirt = np.round([hips, ankles + (wide, 0), ankles - (wide, 0)]).astype(np.int32)
+    dressed = cv2.fillPoly(mask.astype(np.uint8), [skirt], 1) > 0
+    person = digitizer(photo, keypoints, dressed)
+    [warning] = [warning for warning in person.warnings if "outside every part" in warning]
+    beside = person.subject.mask & ~person.result.covered[0, 0].numpy()
+    assert float(warning.split(" %")[0]) == pytest.approx(100 * beside.sum() / person.subject.mask.sum(), abs=1.0)
+    assert "normals are missing" in warning and "coarse" in outside_parts(person.subject, filled=True)

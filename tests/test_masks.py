@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import requests
 
+import test_model
 from datasets.people.given_mask import GivenMask, has_given_mask, mask_path, read_mask
 from datasets.people.person import HAND, MaskError, ModelUnavailableError, Photo, check_mask
+from datasets.people.person_sources import person_sources
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
 from utils.files import write_png
+
+ROOT = Path(__file__).parents[1]
 
 
 def photo(folder: Path, alpha: np.ndarray | None = None, size: int = 100) -> Photo:
@@ -164,6 +168,26 @@ def test_rembg_without_its_weights_says_where_to_put_them(monkeypatch, tmp_path,
     message = str(caught.value)
     assert str(tmp_path / "cache/models/isnet-general-use/isnet-general-use.onnx") in message
     assert type(error).__name__ in message and "\n" not in message
+
+
+def test_weights_that_cannot_be_fetched_are_asked_for_once(monkeypatch, tmp_path):
+    """When the run starts, and not again for every photo."""
+    asked = []
+
+    def new_session(name, sess_opts, providers):
+        asked.append(name)
+        raise OSError("no route to host")
+
+    fake_rembg(monkeypatch, new_session)
+    sources = person_sources("file", "u2net")
+    messages = []
+    for attempt in (sources.open, lambda: sources.mask.mask(photo(tmp_path), joints())):
+        with pytest.raises(ModelUnavailableError) as caught:
+            attempt()
+        messages.append(str(caught.value))
+    assert asked == ["u2net"] and messages[0] == messages[1]
+    command = ["--mask", "u2net", "--save_path", str(tmp_path / "results"), str(ROOT / "samples")]
+    assert test_model.main(command) == 2 and len(asked) == 2 and not (tmp_path / "results").exists()
 
 
 def test_rembg_s_own_code_refuses_a_truncated_file(monkeypatch, tmp_path):

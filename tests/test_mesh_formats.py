@@ -275,3 +275,18 @@ def test_broken_stl_is_named(tmp_path: Path, content: bytes):
     with pytest.raises(InputError, match="a.stl") as error:
         read(tmp_path / "a.stl", content)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("names", [("Red", "Green", "Blue"), ("ambient_red", "ambient_green", "ambient_blue")])
+def test_ply_colors_by_other_names(tmp_path: Path, names: tuple[str, ...]):
+    rows = np.column_stack([SQUARE, RGB])
+    text = ascii_ply([*XYZ, *(f"uchar {name}" for name in names)], rows, INDICES, ["4 0 1 2 3"])
+    np.testing.assert_allclose(colors(read(tmp_path / "a.ply", text))[0], RGB[:3] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("more", ["{} {} {} 1", "1 {} {} {}"], ids=["opacity", "w"])
+def test_obj_colors_with_a_seventh_number(tmp_path: Path, more: str):
+    vertices = "".join(
+        f"v {x:g} {y:g} {z:g} {more.format(*rgb)}\n" for (x, y, z), rgb in zip(SQUARE, RGB / 255, strict=True)
+    )
+    np.testing.assert_allclose(colors(read(tmp_path / "a.obj", f"{vertices}f 1 2 3 # a face\n"))[0], RGB[:3] / 255)

@@ -158,6 +158,17 @@ def test_everybody_in_a_photo_gets_a_number_from_the_left(pair, checkpoint, tmp_
     assert (second.xy[:, 0] - first.xy[:, 0]).min() > 300
 
 
+def test_people_who_are_not_in_the_photo_any_more_leave_no_files(pair, checkpoint, tmp_path):
+    root = tmp_path / "results" / "run"
+    assert test_model.main(arguments(pair, checkpoint, tmp_path, "--person", "all")) == 0
+    assert (root / "sheets" / "pair_2.png").is_file()
+    joints = pair / "pair_keypoints.json"
+    joints.write_text(json.dumps({"people": json.loads(joints.read_text())["people"][:1]}))
+    assert test_model.main(arguments(pair, checkpoint, tmp_path, "--person", "all")) == 0
+    assert (root / "sheets" / "pair_1.png").is_file() and not [path for path in written(root) if "pair_2" in path]
+    assert "pair_2" not in (root / "web" / "people.js").read_text()
+
+
 def test_a_small_person_is_framed_unless_the_whole_photo_is_asked_for(pair, checkpoint, tmp_path):
     _, mask, _ = standing_figure()
     write_png(pair / "pair_mask.png", np.hstack([np.zeros_like(mask), mask]) * np.uint8(255))

@@ -31,7 +31,7 @@ def campaign(folder: Path, inputs: int, seed: int) -> list[dict]:
     first, died = 0, []
     while first < inputs:
         command = [sys.executable, "-m", "tests.input_readers", str(folder), str(seed), str(first), str(inputs)]
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60 + inputs)
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, errors="replace", timeout=60 + inputs)
         if run.returncode == 0:
             break
         number, reader = (folder / "at").read_text().split(maxsplit=1)

@@ -46,6 +46,19 @@ def test_joints_come_from_their_places_in_the_file(tmp_path):
     assert joints.source == "a.json"
 
 
+def test_openpose_before_its_version_1_2(tmp_path):
+    old = {field.removesuffix("_2d"): numbers for field, numbers in person().items()}
+    [joints], [now] = (read_people(write(tmp_path / "a.json", [one])) for one in (old, person()))
+    np.testing.assert_array_equal(joints.xy, now.xy)
+
+
+def test_scaled_coordinates_are_named(tmp_path):
+    with pytest.raises(
+        KeypointFileError, match="between -1 and 1, expected pixels, as keypoint_scale 0 of OpenPose gives"
+    ):
+        read_people(write(tmp_path / "a.json", [person(scale=1e-3)]))
+
+
 def test_what_openpose_did_not_see_is_missing(tmp_path):
     anna = person()
     anna["pose_keypoints_2d"][17 * 3 : 18 * 3] = [0, 0, 0]  # right ear

@@ -243,14 +243,14 @@ def test_rtmw(monkeypatch, tmp_path):
     photo.rgb[0, 0] = (1, 2, 3)
     found = source.keypoints(photo)
 
-    assert source._models.calls == [("detect", [3, 2, 1]), ("pose", [[500.0, 0.0, 1500.0, 2000.0]])]
+    assert source.open().calls == [("detect", [3, 2, 1]), ("pose", [[500.0, 0.0, 1500.0, 2000.0]])]
     assert "2 people: took number 2" in found.warnings[0]
     seen = found.keypoints.present
     assert [i for i in range(31) if not seen[i]] == [INDEX["left_ear"], INDEX["left_finger_2"]]
     np.testing.assert_array_equal(found.keypoints.xy[seen, 0], np.array(WHOLEBODY)[seen])
-    models = source._models
+    models = source.open()
     source.keypoints(photo)
-    assert source._models is models, "one session per run"
+    assert source.open() is models, "one session per run"
 
 
 def test_rtmw_says_when_nobody_is_there(monkeypatch, tmp_path):

@@ -18,6 +18,7 @@ from models.fast import accelerate
 from tests import balls_people
 from tests.conftest import TINY
 from training.refiner_crops import SLIDE, CropPhase, RefinerCrop, RefinerCrops
+from utils.files import write_bytes
 
 SIDE = 64
 WEIGHTS = LossWeights(refined_normals=1.0)
@@ -89,6 +90,20 @@ def test_phase_1_runs_once_for_a_person(people, model, tmp_path, monkeypatch):
     with torch.no_grad():
         model.coarse_normals.head.bias += 0.1
     assert not torch.equal(crops_of(people, model, tmp_path)[(0, 1)].normals, first[0].normals)
+
+
+def test_what_is_kept_belongs_to_its_side_and_its_pictures(people, model, tmp_path):
+    """Pairs that are rendered again, and another side, have files of their own; a broken file is made again."""
+    data = crops_of(people, model, tmp_path)
+    first = data[(0, 0)]
+    assert RefinerCrops(people, accelerate(model), SIDE + 8, tmp_path).folder != data.folder
+    [path] = data.folder.glob("*.npz")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert torch.equal(data[(0, 0)].normals, first.normals) and path.read_bytes() == content
+    picture = people.root / people.pairs[0].depth("front")
+    write_bytes(picture, picture.read_bytes())
+    assert crops_of(people, model, tmp_path).folder != data.folder
 
 
 def test_only_the_refiner_learns_and_its_loss_is_that_of_the_crops(people, model, tmp_path):

@@ -178,7 +178,7 @@ def test_folder_names_are_unique_words(tmp_path: Path):
     for name in ("a.obj", "a.ply", "b/b.obj", "b/c d.obj", ".hidden.obj", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    files = MeshFolder(tmp_path, 256).files
+    files = MeshFolder(tmp_path, 256).meshes
     assert {name: str(path.relative_to(tmp_path)) for name, path in files.items()} == {
         "a": "a.obj", "a_ply": "a.ply", "b": "b/b.obj", "b_c_d": "b/c d.obj",
     }  # fmt: skip
@@ -214,7 +214,7 @@ def test_pictures_of_another_size_are_not_mixed(tmp_path: Path, capsys: pytest.C
     arguments = ("--data_name", "RP", "--views", "1")
     assert run(tmp_path, *arguments) == 0
     assert run(tmp_path, *arguments, "--res", "256") == 1
-    assert "pictures of 128 px" in capsys.readouterr().err
+    assert "--res was 128, is now 256: give --overwrite or another --data_path" in capsys.readouterr().err
     assert run(tmp_path, *arguments, "--res", "256", "--overwrite") == 0
     assert read_pair(tmp_path, Pair("RP", "rp_good", 0))[0].shape[0] == 256
 
@@ -242,6 +242,40 @@ def test_rendering_again_takes_the_mark_of_done_away_first(tmp_path: Path):
     with files_up_to(2000):
         assert run(tmp_path, *arguments, "--overwrite", "--seed", "7") == 1
     assert find_pairs(tmp_path, "RP") == [] and not list(tmp_path.rglob(".*.png"))
+
+
+def test_views_that_were_made_otherwise_are_not_done(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Another seed or scan is refused by name, other joints are made again, more sides are added."""
+    write_rp(tmp_path, "rp_good")
+    joints = tmp_path / Pair("RP", "rp_good", 0).joints
+
+    def rendered(*more: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = run(tmp_path, "--data_name", "RP", *more)
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    assert rendered("--yaws", "0")[0] == 0
+    assert "0 rendered, 1 already there" in rendered("--yaws", "0")[1]
+    code, printed = rendered("--yaws", "0", "--seed", "3")
+    assert code == 1 and "--seed was 0, is now 3: give --overwrite or another --data_path" in printed
+    assert "--ambient_rays was 0, is now 1" in rendered("--yaws", "0", "--ambient_rays", "1")[1]
+    assert "1 rendered" in rendered("--yaws", "0", "10")[1]
+    code, printed = rendered("--yaws", "0", "--keypoints", "joints")
+    assert code == 0 and "joints again: --keypoints was auto, is now joints" in printed and joints.is_file()
+    texture = tmp_path / "obj/RP/rp_good_OBJ/tex/rp_good_dif_8k.jpg"
+    os.utime(texture, ns=(0, texture.stat().st_mtime_ns + 1))
+    assert "rp_good_dif_8k.jpg changed since" in rendered("--yaws", "0", "--keypoints", "joints")[1]
+    assert "1 rendered" in rendered("--yaws", "0", "--keypoints", "joints", "--overwrite")[1]
+    assert "0 rendered, 1 already there" in rendered("--yaws", "0", "--keypoints", "joints")[1]
+
+
+def test_pairs_of_the_official_renderer_are_kept_and_said(tmp_path: Path, capsys: pytest.CaptureFixture):
+    write_rp(tmp_path, "rp_good")
+    assert run(tmp_path, "--data_name", "RP", "--views", "1") == 0
+    shutil.rmtree(tmp_path / "records")
+    assert run(tmp_path, "--data_name", "RP", "--views", "1", "--seed", "5") == 0
+    assert "1 of those already there were not made by this version" in capsys.readouterr().out
 
 
 def test_projected_joints_turn_with_the_person(tmp_path: Path):

@@ -97,11 +97,28 @@ def test_an_archive_of_arrays_is_no_joint_file(tmp_path):
         ("augmentation.mirror=1.5", "augmentation.mirror is 1.5, expected a fraction"),
         ("augmentation.scale=[.nan, 1]", "scale is .nan, 1.0., expected 0 or more"),
         ("compute.timeout_minutes=0", "timeout_minutes is 0"),
+        ("phase1.batch_size=1", "batch_size is 1, and the smallest maps of model.depth_widths .* have one pixel"),
+        ("model.normal_widths=[4, 1, 8]", "normal_widths is .4, 1, 8., expected 2 or more"),
+        ("augmentation.scale=[]", "augmentation.scale is .., expected .low, high."),
+        ("augmentation.scale=[0, 1]", "augmentation.scale is .0.0, 1.0., expected more than 0"),
+        ("augmentation.cut=1.5", "augmentation.cut is 1.5, expected a fraction"),
+        ("augmentation.jpeg=[50, 1000]", "augmentation.jpeg is .50.0, 1000.0., expected qualities up to 100"),
+        ("data.workers=1000000", "workers is 1000000, expected at most 512"),
+        ("data.validation=[]", "data.validation is empty, expected names of lists"),
+        ("phase1.epochs=100000000000000000000", "epochs is 100000000000000000000, expected at most"),
+        ("run.seed=9223372036854775808", "seed is 9223372036854775808, expected at most"),
     ],
 )
 def test_settings_without_sense_are_named(change, message):
     with pytest.raises(InputError, match=message):
         settings(change)
+
+
+@pytest.mark.parametrize("changes", [["phase1.networks=parts"], ["phase1.fixed_statistics=1"]])
+def test_one_person_a_batch_is_enough_where_no_map_is_a_single_pixel(changes):
+    assert settings("phase1.batch_size=1", *changes).phase1.batch_size == 1
+    assert settings("phase1.batch_size=1", "model.canvas=256").phase1.batch_size == 1
+    assert settings("phase1.batch_size=1", "model.depth_widths=[2, 3, 4, 5]").phase1.batch_size == 1
 
 
 def test_an_error_out_of_a_worker_ends_the_run_at_once(people, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from datasets.pairs.pair_check import folder_ages
 from datasets.pairs.samples import PackedSample
 from datasets.pairs.training_pairs import TrainingPairs
 from geometry.coarse_grid import COARSE_STRIDE
@@ -21,7 +22,7 @@ from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer
 from models.refiner import RECEPTIVE_MARGIN, DepthRefiner
 from training.steps import Autocast, BatchResult, Complete, Scaled, train_only
-from utils.files import atomic_path
+from utils.atomic_file import atomic_path
 
 SLIDE = 2 * RECEPTIVE_MARGIN
 """An input is as much larger than the crop that is learnt. At the canvas's edge, where nothing is beyond, it is shifted
@@ -72,9 +73,15 @@ class _Kept:
     region: Window  # of the canvas, sides multiples of 8
 
     @classmethod
-    def read(cls, path: Path) -> _Kept:
-        with np.load(path) as file:
-            return cls(file["coarse"], file["normals"], file["depth"], Window(*file["region"].tolist()))
+    def read(cls, path: Path) -> _Kept | None:
+        """What a file holds; None where there is none, or one that cannot be read."""
+        try:
+            with np.load(path) as file:
+                return cls(file["coarse"], file["normals"], file["depth"], Window(*file["region"].tolist()))
+        except FileNotFoundError:
+            return None
+        except Exception:  # on arbitrary bytes NumPy's readers raise anything; it is made again
+            return None
 
     def write(self, path: Path) -> None:
         region = (self.region.top, self.region.bottom, self.region.left, self.region.right)
@@ -82,10 +89,22 @@ class _Kept:
             np.savez(file, coarse=self.coarse, normals=self.normals, depth=self.depth, region=np.array(region))
 
 
-def key_of(model: Digitizer, pairs: TrainingPairs) -> str:
-    """A hash of all that what is kept depends on: the weights of phase 1, the pairs and their augmentation."""
+def key_of(model: Digitizer, pairs: TrainingPairs, side: int) -> str:
+    """A hash of all that what is kept depends on: the weights of phase 1, the pairs and their augmentation, the side.
+
+    Pairs that were rendered again have newer folders; pictures that are changed in place go unnoticed.
+    """
     config = pairs.augmentation.config if pairs.augmentation else None
-    digest = hashlib.sha256(repr((pairs.pairs, pairs.seed, config)).encode())
+    about = (
+        pairs.pairs,
+        folder_ages(pairs.root, pairs.pairs),
+        pairs.canvas,
+        pairs.seed,
+        config,
+        model.conventions,
+        side,
+    )
+    digest = hashlib.sha256(repr(about).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if not name.startswith("refiner."):
             digest.update(tensor.detach().cpu().numpy().tobytes())
@@ -108,7 +127,7 @@ class RefinerCrops(Dataset):
 
     def __init__(self, pairs: TrainingPairs, phase1: Digitizer, side: int, folder: Path) -> None:
         self.pairs, self.phase1, self.side = pairs, phase1, side
-        self.folder = folder / key_of(phase1, pairs)
+        self.folder = folder / key_of(phase1, pairs, side)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -118,8 +137,8 @@ class RefinerCrops(Dataset):
         """Raises InputError as the pairs do."""
         epoch, position = key
         path, rng = self.folder / f"{position:06d}.npz", np.random.default_rng((self.pairs.seed, epoch, position))
-        if path.is_file():
-            return self._crop(_Kept.read(path), rng)
+        if known := _Kept.read(path):
+            return self._crop(known, rng)
         sample = self.pairs[(0, position)]
         kept = self._computed(sample)
         if not sample.problems:

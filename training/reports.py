@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from utils.files import atomic_path, read_bytes, write_png, write_text
+from utils.atomic_file import atomic_path
+from utils.files import read_bytes, write_png, write_text
 
 METRICS = "metrics.jsonl"
 

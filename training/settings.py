@@ -12,14 +12,25 @@ from losses.terms import LossWeights
 from models.build import ModelConfig
 from models.refiner import RECEPTIVE_MARGIN
 from utils.device import Precision
+from utils.distributed import world_size
+from utils.errors import shown
+
+LARGEST = 10**9
+"""Of any number: what is larger is a mistake, and overflows."""
+
+
+MOST_WORKERS = 512
+"""Processes; more bring a machine down before they read anything."""
 
 
 def _refuse_below(settings: object, **least: float) -> None:
-    """Raises ValueError that names a field which is less than its limit, or not finite."""
+    """Raises ValueError that names a field which is less than its limit, not finite or absurdly large."""
     for name, limit in least.items():
         value = getattr(settings, name)
         if not limit <= value < math.inf:
             raise ValueError(f"{name} is {value}, expected {limit:g} or more")
+        if value > LARGEST:
+            raise ValueError(f"{name} is {shown(value)}, expected at most {LARGEST}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,11 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         _refuse_below(self, workers=0, validation_samples=1)
+        if self.workers > MOST_WORKERS:
+            raise ValueError(f"workers is {self.workers}, expected at most {MOST_WORKERS}")
+        for name in ("train", "validation"):
+            if not getattr(self, name):
+                raise ValueError(f"data.{name} is empty, expected names of lists under list/")
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,21 @@ class Settings:
         largest = self.model.canvas - 2 * RECEPTIVE_MARGIN
         if self.compute.refiner_crop > largest:
             raise ValueError(f"compute.refiner_crop is {self.compute.refiner_crop}, expected at most {largest}")
+        self._refuse_single_pixels()
+
+    def _refuse_single_pixels(self) -> None:
+        """Raises ValueError where BatchNorm would have one number of a channel: no spread, nothing to learn from."""
+        phase, model = self.phase1, self.model
+        people = phase.batch_size * (world_size() if self.compute.sync_batchnorm else 1)
+        if phase.fixed_statistics == 1 or phase.networks == "parts":  # crops are larger than coarse maps
+            return
+        for name, widths in (("normal_widths", model.normal_widths), ("depth_widths", model.depth_widths)):
+            side = model.canvas // COARSE_STRIDE // 2 ** (len(widths) - 1)
+            if people * side**2 < 2:
+                raise ValueError(
+                    f"phase1.batch_size is 1, and the smallest maps of model.{name} at model.canvas {model.canvas} have"
+                    " one pixel, expected a batch_size of 2 or more, a larger canvas or fewer widths"
+                )
 
     def phase(self, number: int) -> PhaseSettings:
         """Of phase 1 or 2."""

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from geometry.canvas import PAPER_CANVAS
+from utils.atomic_file import atomic_path
 from utils.checksums import checksum_problem
 from utils.errors import InputError, shown
-from utils.files import atomic_path
 from utils.official_names import layer_names
 from utils.tensor_file import read_tensor_file
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -25,13 +26,31 @@ MOST_VALUES, DEEPEST = 10_000, 20
 """Of a config once every alias is written out: a few hundred bytes of aliases within aliases mean billions."""
 
 
+WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$")
+"""How whole numbers are written."""
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML without dates, which no config has: 2001-13-45 is a word."""
+    """YAML without dates, which no config has: 2001-13-45 is a word. So are 017, which YAML 1.1 takes for 15, and 1:30.
+
+    A key that comes twice in a group is an error, not the last one's.
+    """
 
     yaml_implicit_resolvers = {
-        letter: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        letter: [
+            (tag, WHOLE if tag.endswith(":int") else pattern)
+            for tag, pattern in resolvers
+            if not tag.endswith(":timestamp")
+        ]
         for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice!r} comes twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _load(text: str, where: str) -> Any:

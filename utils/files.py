@@ -1,14 +1,10 @@
-"""Files that appear whole or not at all, text and JSON of users, and images in and out."""
+"""Text and JSON of users, and images in and out."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import json
-import os
 import sys
-import uuid
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -20,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from utils.atomic_file import atomic_path
 from utils.errors import InputError
 from utils.heic import heic_formats
 
@@ -32,30 +29,6 @@ PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 LARGEST_PHOTO = 120_000_000
 """Pixels; a picture of that many takes about a gigabyte while it is read."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit prints advice to programmers; _opened checks ours before decoding
-
-
-@contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
-    """A path to write to that becomes `path` when the block ends well, and vanishes when it does not.
-
-    The temporary name keeps the suffix, so that writers that choose a format by suffix work. Missing parent folders
-    are made.
-
-    Raises:
-        OSError: the file cannot be written; it names `path`.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        # Writers know the temporary file at most.
-        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from geometry.mesh import Mesh
 from geometry.textured_mesh import TexturedMesh
-from utils.files import atomic_path
+from utils.atomic_file import atomic_path
 from utils.glb_file import write_glb
 from utils.ply import COLOR, NORMAL, POSITION, vertex_header, vertex_table
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from geometry.mesh import unit
 from geometry.point_cloud import PointCloud
+from utils.atomic_file import atomic_path
 from utils.errors import InputError
-from utils.files import atomic_path
 from utils.mesh_formats.ply_file import PlyTable, read_ply
 from utils.mesh_formats.ply_mesh import colors_of
 

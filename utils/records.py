@@ -1,4 +1,4 @@
-"""What every result was made of, written last: only what is complete, and would come out the same, counts as done."""
+"""What every result was made of: only what is complete, and would come out the same, counts as done."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from utils.errors import InputError
 from utils.files import read_json, write_text
 
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "open3d", "pillow")
+
+UNFINISHED = "unfinished"
+"""Key of a record whose result is being made again, or was when somebody stopped it."""
 
 
 @dataclass(frozen=True)
@@ -40,32 +43,49 @@ class Records:
             return ""
         try:
             record = read_json(path, "the record of a result")
+            if UNFINISHED in record:
+                return ""
             settings, files = dict(record["settings"]), dict(record["files"])
         except (InputError, KeyError, TypeError, ValueError):
             return f"{path} cannot be read"
         for key, value in json.loads(json.dumps(self.settings)).items():
             if settings.get(key) != value:
                 return f"{key} was {settings.get(key)}, is now {value}"
-        if record.get("inputs") != stamps(inputs):
-            return "photo, mask, joints or cloud changed since"
+        if changed := _differing(record.get("inputs"), stamps(inputs)):
+            return f"{', '.join(changed)} changed since"
         for place, size in files.items():
             if _size(self.root / place) != size:
                 return f"{self.root / place} is missing or was changed"
         return None
 
     def forget(self, name: str) -> None:
-        """Take the mark of "done" away, before the work begins."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path(name).unlink()
+        """Take the mark of "done" away, before the work begins. Which files there are stays known."""
+        files = self._files(name)
+        if files:
+            write_text(self.path(name), json.dumps({UNFINISHED: True, "files": files}, indent=1) + "\n")
+        else:
+            self.path(name).unlink(missing_ok=True)
+
+    def _files(self, name: str) -> list[str]:
+        """Files that an earlier result has left, relative to the root."""
+        path = self.path(name)
+        try:
+            files = list(read_json(path, "the record of a result")["files"]) if path.exists() else []
+        except (InputError, KeyError, TypeError):
+            return []
+        return [file for file in files if isinstance(file, str) and ".." not in Path(file).parts and file[:1] != "/"]
 
     def write(self, name: str, inputs: Mapping[str, Any], files: Sequence[Path], **about: Any) -> None:
-        """Mark a result as done.
+        """Mark a result as done; files of the one before that this one does not have, as of more people, are removed.
 
         Args:
             inputs: `stamps` of its inputs from before they were read.
             files: of the result, inside the root.
             about: what else is worth knowing, for people to read.
         """
+        for place in set(self._files(name)).difference(file.relative_to(self.root).as_posix() for file in files):
+            with contextlib.suppress(OSError, ValueError):  # a damaged record may name anything
+                (self.root / place).unlink()
         sizes = {file.relative_to(self.root).as_posix(): _size(file) for file in files}
         record = {"settings": dict(self.settings), **about, "inputs": dict(inputs), "files": sizes}
         write_text(self.path(name), json.dumps(record, indent=1) + "\n")
@@ -99,6 +119,15 @@ def stamps(paths: Sequence[Path]) -> dict[str, list[int]]:
     return {name: [status.st_size, status.st_mtime_ns] for name, status in sorted(found.items())}
 
 
+def _differing(before: Any, now: Mapping[str, Any]) -> list[str]:
+    """Names whose stamps are not the same, or that are in one of them only."""
+    known = before if isinstance(before, dict) else {}
+    return sorted(name for name in known.keys() | now.keys() if known.get(name) != now.get(name))
+
+
 def _size(path: Path) -> int | None:
     """In bytes; None when there is no such file."""
-    return path.stat().st_size if path.is_file() else None
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None

@@ -51,12 +51,17 @@ class AugmentationConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, tuple) and (len(value) not in (0, 2) or list(value) != sorted(value)):
+            lengths = (0, 2) if field.default == () else (2,)
+            if isinstance(value, tuple) and (len(value) not in lengths or list(value) != sorted(value)):
                 raise ValueError(f"augmentation.{field.name} is {list(value)}, expected [low, high]")
             numbers = value if isinstance(value, tuple) else (value,)
             if any(isinstance(number, float) and not 0 <= number < np.inf for number in numbers):
                 raise ValueError(f"augmentation.{field.name} is {value}, expected 0 or more")
-        for name in ("background", "cut_out", "mirror"):
+        if self.scale[0] <= 0:
+            raise ValueError(f"augmentation.scale is {list(self.scale)}, expected more than 0")
+        if max(self.jpeg, default=0) > 100:
+            raise ValueError(f"augmentation.jpeg is {list(self.jpeg)}, expected qualities up to 100")
+        for name in ("background", "cut_out", "cut", "mirror"):
             if getattr(self, name) > 1:
                 raise ValueError(f"augmentation.{name} is {getattr(self, name)}, expected a fraction of the photos")
 

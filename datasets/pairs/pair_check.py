@@ -128,9 +128,8 @@ class CheckRecord:
 
     def __init__(self, root: Path, name: str, pairs: Sequence[Pair], canvas: int) -> None:
         self.path = root / "list" / f".{name}_{canvas}.checked.json"
-        folders = {Path(path).parent for pair in _one_a_view(pairs) for path in (*pair.images, pair.joints)}
-        files = [root / "list" / f"{name}.txt", *(root / folder for folder in sorted(folders))]
-        self.ages = {str(path.relative_to(root)): _age(path) for path in files}
+        listed = root / "list" / f"{name}.txt"
+        self.ages = {str(listed.relative_to(root)): _age(listed)} | folder_ages(root, pairs)
 
     def bad_positions(self) -> list[int] | None:
         """Positions of the pairs that could not be used; None when nothing is known."""
@@ -146,6 +145,12 @@ class CheckRecord:
         # Without a record the next start takes longer, and that is all.
         with contextlib.suppress(OSError):
             write_text(self.path, json.dumps({"ages": self.ages, "bad": list(bad)}))
+
+
+def folder_ages(root: Path, pairs: Sequence[Pair]) -> dict[str, int | None]:
+    """When a file last came into, or went from, each of the folders of these pairs: folder -> time [ns]."""
+    folders = {Path(path).parent for pair in _one_a_view(pairs) for path in (*pair.images, pair.joints)}
+    return {str(folder): _age(root / folder) for folder in sorted(folders)}
 
 
 def _one_a_view(pairs: Sequence[Pair]) -> list[Pair]:

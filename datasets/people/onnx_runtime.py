@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 from datasets.people.person import ModelUnavailableError
 
@@ -50,3 +51,32 @@ def check_available(wanted_by: str, packages: Sequence[str], providers: Sequence
         unknown = sorted(set(providers) - set(known))
         if unknown:
             raise ModelUnavailableError(f"--providers {' '.join(unknown)}: expected some of {', '.join(known)}")
+
+
+class OpenedOnce:
+    """Networks that are opened when they are first needed, once: what fails is not tried again for every photo.
+
+    Args:
+        open: opens them, or raises ModelUnavailableError.
+    """
+
+    def __init__(self, open: Callable[[], Any]) -> None:
+        self._open = open
+        self._opened: Any = None
+        self._problem: str | None = None
+
+    def __call__(self) -> Any:
+        """The networks.
+
+        Raises:
+            ModelUnavailableError: they cannot be opened, now or before.
+        """
+        if self._problem is not None:
+            raise ModelUnavailableError(self._problem)
+        if self._opened is None:
+            try:
+                self._opened = self._open()
+            except ModelUnavailableError as error:
+                self._problem = str(error)
+                raise
+        return self._opened

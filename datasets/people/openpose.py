@@ -35,7 +35,7 @@ def _triples(person: dict, field: str, points: int, where: str) -> np.ndarray:
     Raises:
         KeypointFileError: the list is missing, has another length, or holds something that is not a finite number.
     """
-    values = person.get(field)
+    values = _field(person, field)
     if not isinstance(values, list):
         raise KeypointFileError(f"{where}.{field}: {type(values).__name__}, expected a list of {3 * points} numbers")
     if len(values) != 3 * points:
@@ -48,6 +48,11 @@ def _triples(person: dict, field: str, points: int, where: str) -> np.ndarray:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise KeypointFileError(f"{where}.{field}[{position}]: {shown(value)}, expected a finite number")
     return np.array(values, dtype=np.float64).reshape(points, 3)
+
+
+def _field(person: dict, field: str) -> object:
+    """What a person has of a name; before version 1.2 OpenPose wrote it without its ending."""
+    return person.get(field, person.get(field.removesuffix("_2d")))
 
 
 def _person(person: object, where: str) -> Keypoints:
@@ -64,11 +69,15 @@ def _person(person: object, where: str) -> Keypoints:
     joints[: len(OPENPOSE_BODY)] = body[list(ORDERS[order])]
     for side, field in HAND_FIELDS.items():
         # OpenPose without --hand writes no such field or an empty one: the fingers are missing, the file is sound.
-        if person.get(field):
+        if _field(person, field):
             joints[list(FINGERS[side])] = _triples(person, field, HAND_POINTS, where)[list(HAND_PIP)]
     # OpenPose writes (0, 0, 0) for a joint it does not see; a file edited by hand may have left a score behind.
     joints[(joints[:, :2] == 0).all(axis=1), 2] = 0.0
-    name = where.split(":")[0]
+    name, seen = where.split(":")[0], joints[joints[:, 2] > 0, :2]
+    if len(seen) and np.abs(seen).max() <= 1:
+        raise KeypointFileError(
+            f"{where}.{BODY_FIELD}: all points lie between -1 and 1, expected pixels, as keypoint_scale 0 of OpenPose gives"
+        )
     source = name if order == "BODY_25" else f"{name} in the order of {order}"
     return Keypoints.from_scores(joints[:, :2], joints[:, 2], source)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +34,15 @@ class SourceOptions:
     threads: int = 0  # of onnxruntime; 0 lets it choose
 
 
+@runtime_checkable
+class Opens(Protocol):
+    """A source with networks."""
+
+    def open(self) -> object:
+        """Load them. Raises ModelUnavailableError when they are not on this machine and cannot be fetched."""
+        ...
+
+
 class ChoosesPerson(Protocol):
     """A source that is told which of several people is meant."""
 
@@ -48,6 +57,16 @@ class PersonSources:
     mask: MaskSource
     choosers: tuple[ChoosesPerson, ...] = ()
 
+    def open(self) -> None:
+        """Load, and where needed download, what every photo will need: what fails is said once, and not for each.
+
+        Raises:
+            ModelUnavailableError: weights are not there and cannot be fetched, or are broken.
+        """
+        for source in (self.keypoints, self.mask):
+            if isinstance(source, Opens):
+                source.open()
+
     def choose(self, person: int | None) -> None:
         """Take this person from now on: a number from the left, from 1; None: the largest and most central."""
         for source in self.choosers:
@@ -55,7 +74,7 @@ class PersonSources:
 
 
 def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceOptions | None = None) -> PersonSources:
-    """The sources that a user names, looked at once: their packages are there. Weights wait for the first photo.
+    """The sources that a user names, looked at once: their packages are there. Weights wait for `open` or a photo.
 
     Args:
         keypoints: one of KEYPOINT_CHOICES.

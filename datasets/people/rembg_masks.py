@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.people.onnx_runtime import import_onnxruntime
+from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime
 from datasets.people.person import FoundMask, ModelUnavailableError, Photo
 from geometry.keypoints import Keypoints
 
@@ -34,7 +34,7 @@ def weights_path(model: str) -> Path:
 
 
 class RembgMask:
-    """A mask from one of rembg's models; its weights are downloaded by rembg at the first photo, if they are not there.
+    """A mask from one of rembg's models; its weights are downloaded by rembg when it is opened, if they are not there.
 
     Args:
         model: one of REMBG_MODELS.
@@ -46,7 +46,7 @@ class RembgMask:
         if model not in REMBG_MODELS:
             raise ValueError(f"rembg model {model!r}, expected one of {', '.join(REMBG_MODELS)}")
         self.model, self.providers, self.threads = model, list(providers), threads
-        self._session: Any = None
+        self.open = OpenedOnce(self._open)
 
     def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
         """The salient object, cleaned by rembg. It may hold other people too: check_mask compares it with the joints.
@@ -54,11 +54,10 @@ class RembgMask:
         Raises:
             ModelUnavailableError: rembg or the weights are not on this machine and could not be fetched.
         """
-        if self._session is None:
-            self._session = self._open()
+        session = self.open()
         import rembg
 
-        values = rembg.remove(photo.rgb, session=self._session, only_mask=True, post_process_mask=True)
+        values = rembg.remove(photo.rgb, session=session, only_mask=True, post_process_mask=True)
         return FoundMask(np.asarray(values).reshape(photo.rgb.shape[:2]) >= 128)
 
     def _open(self) -> Any:

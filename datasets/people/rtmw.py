@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from datasets.people.choice import choose_person
-from datasets.people.onnx_runtime import import_onnxruntime
+from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime
 from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoSuchPersonError, Photo
 from geometry.keypoints import WHOLEBODY, Keypoints
 
@@ -30,7 +30,7 @@ def weights_folder() -> Path:
 
 
 class RtmwKeypoints:
-    """Joints from rtmlib's whole-body model; its weights are downloaded by rtmlib at the first photo, if needed.
+    """Joints from rtmlib's whole-body model; its weights are downloaded by rtmlib when it is opened, if needed.
 
     Args:
         person: number from the left of the photo, from 1; None takes the largest and most central.
@@ -40,7 +40,7 @@ class RtmwKeypoints:
     def __init__(self, person: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
         self.person = person
         self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
-        self._models: Any = None
+        self.open = OpenedOnce(self._open)
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
         """Joints of the person; those with a low score are missing.
@@ -49,16 +49,15 @@ class RtmwKeypoints:
             NoSuchPersonError: no person is found, or not as many as `person` says.
             ModelUnavailableError: rtmlib or its weights are not on this machine and could not be fetched.
         """
-        if self._models is None:
-            self._models = self._open()
+        models = self.open()
         # rtmlib reads its pictures with OpenCV, so its models were measured on BGR.
         bgr = cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2BGR)
         # Asked for both at once, rtmlib takes the whole picture for a person when it finds none.
-        boxes = np.asarray(self._models.det_model(bgr), dtype=np.float64).reshape(-1, 4)
+        boxes = np.asarray(models.det_model(bgr), dtype=np.float64).reshape(-1, 4)
         if not len(boxes):
             raise NoSuchPersonError(f"{photo.path.name}: no person found by RTMW")
         chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
-        xy, score = self._models.pose_model(bgr, bboxes=[boxes[chosen]])
+        xy, score = models.pose_model(bgr, bboxes=[boxes[chosen]])
         joints, score = np.asarray(xy)[0][list(WHOLEBODY)], np.asarray(score)[0][list(WHOLEBODY)]
         return FoundKeypoints(Keypoints.from_scores(joints, np.where(score >= SEEN, score, 0.0), "rtmw"), warnings)
 

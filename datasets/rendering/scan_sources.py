@@ -37,6 +37,10 @@ class ScanSource(Protocol):
         """
         ...
 
+    def files(self, name: str) -> list[Path]:
+        """Where the files that a subject is made of are or may be: whoever changes one has another subject."""
+        ...
+
     def load(self, name: str) -> Scan:
         """One subject.
 
@@ -117,20 +121,33 @@ class RenderPeople:
     def names(self) -> list[str]:
         return _folders(self.root / "obj/RP", FOLDER_ENDING)
 
+    def files(self, name: str) -> list[Path]:
+        folder = self.root / f"obj/RP/{name}{FOLDER_ENDING}"
+        meshes = [folder / f"{name}{ending}.obj" for ending in MESH_ENDINGS]
+        return [*meshes, *_rp_textures(folder / "tex", name), self._joints(name)]
+
+    def _joints(self, name: str) -> Path:
+        return self.root / f"Joint3D/RP/{name}.json"
+
     def load(self, name: str) -> Scan:
         folder = self.root / f"obj/RP/{name}{FOLDER_ENDING}"
         mesh = _first([folder / f"{name}{ending}.obj" for ending in MESH_ENDINGS], "mesh")
         texture = _rp_texture(folder / "tex", name)
-        scan = _load(name, mesh, self.size, texture, self.root / f"Joint3D/RP/{name}.json")
+        scan = _load(name, mesh, self.size, texture, self._joints(name))
         if name in SHRUNK:
             scan = replace(scan, frame_scale=SHRUNK_TO)
         return turned(scan, TURNED_DEG) if name in TURNED_SUBJECTS else scan
 
 
-def _rp_texture(folder: Path, name: str) -> Path:
-    """The largest picture {ID}_dif*.{jpg,png}: sizes stand in the names as 2k, 4k, 8k; no size means the full one."""
+def _rp_textures(folder: Path, name: str) -> list[Path]:
+    """The pictures {ID}_dif*.{jpg,png}."""
     found = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    found = [path for path in found if re.fullmatch(rf"{re.escape(name)}_dif.*\.(jpe?g|png)", path.name, re.I)]
+    return [path for path in found if re.fullmatch(rf"{re.escape(name)}_dif.*\.(jpe?g|png)", path.name, re.I)]
+
+
+def _rp_texture(folder: Path, name: str) -> Path:
+    """The largest of them: sizes stand in the names as 2k, 4k, 8k; no size means the full one."""
+    found = _rp_textures(folder, name)
     if not found:
         raise InputError(f"{folder}: no {name}_dif_8k.jpg or {name}_dif.jpg or any {name}_dif*, expected the texture")
 
@@ -153,13 +170,17 @@ class THuman2:
     def names(self) -> list[str]:
         return _folders(self.root / "obj/THuman2/data")
 
-    def load(self, name: str) -> Scan:
-        folder = self.root / f"obj/THuman2/data/{name}"
-        texture = _first([folder / f"material0.{ending}" for ending in ("jpeg", "jpg", "png")], "texture")
-        scan = _load(name, _first([folder / f"{name}.obj"], "mesh"), self.size, texture,
-                     self.root / f"Joint3D/THuman2/{name}.json")  # fmt: skip
+    def files(self, name: str) -> list[Path]:
+        mesh = self.root / f"obj/THuman2/data/{name}/{name}.obj"
         fits = self.smpl_model_path or self.root / "obj/THuman2/smplx"
-        return turned(scan, -read_facing(fits / name / "smplx_param.pkl"))
+        joints = self.root / f"Joint3D/THuman2/{name}.json"
+        textures = [mesh.with_name(f"material0.{ending}") for ending in ("jpeg", "jpg", "png")]
+        return [mesh, joints, fits / name / "smplx_param.pkl", *textures]
+
+    def load(self, name: str) -> Scan:
+        mesh, joints, fit, *textures = self.files(name)
+        scan = _load(name, _first([mesh], "mesh"), self.size, _first(textures, "texture"), joints)
+        return turned(scan, -read_facing(fit))
 
 
 def read_facing(path: Path) -> float:
@@ -189,11 +210,15 @@ class TwoK2K:
     def names(self) -> list[str]:
         return _folders(self.root / "obj/2K2K")
 
+    def files(self, name: str) -> list[Path]:
+        beside = [self.root / f"obj/2K2K/{name}/{name}{ending}" for ending in (".ply", ".obj", ".png")]
+        return [*beside, self.root / f"Joint3D/2K2K/{name}.json"]
+
     def load(self, name: str) -> Scan:
-        folder = self.root / f"obj/2K2K/{name}"
-        mesh = _first([folder / f"{name}.ply", folder / f"{name}.obj"], "mesh")
-        texture = _first([folder / f"{name}.png"], "texture") if mesh.suffix.lower() == ".obj" else None
-        return _load(name, mesh, self.size, texture, self.root / f"Joint3D/2K2K/{name}.json")
+        ply, obj, png, joints = self.files(name)
+        mesh = _first([ply, obj], "mesh")
+        texture = _first([png], "texture") if mesh.suffix.lower() == ".obj" else None
+        return _load(name, mesh, self.size, texture, joints)
 
 
 @dataclass(frozen=True)
@@ -208,24 +233,28 @@ class MeshFolder:
         return _one_word(self.root.resolve().name)
 
     @cached_property
-    def files(self) -> dict[str, Path]:
+    def meshes(self) -> dict[str, Path]:
         """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
         found = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in MESH_SUFFIXES)
         found = [path for path in found if path.is_file() and not path.name.startswith(".")]
         if not found:
             raise InputError(f"{self.root}: no meshes, expected files {', '.join(MESH_SUFFIXES)}")
-        files: dict[str, Path] = {}
+        meshes: dict[str, Path] = {}
         for path in found:
             *folders, stem = path.relative_to(self.root).with_suffix("").parts
             name = _one_word("_".join([*folders[:-1], stem] if folders[-1:] == [stem] else [*folders, stem]))
-            while name in files:
+            while name in meshes:
                 name += path.suffix.lower().replace(".", "_")
-            files[name] = path
-        return files
+            meshes[name] = path
+        return meshes
 
     def names(self) -> list[str]:
-        return list(self.files)
+        return list(self.meshes)
+
+    def files(self, name: str) -> list[Path]:
+        path = self.meshes[name]
+        return [path, *(path.with_suffix(ending) for ending in (".json", ".mtl", ".bin"))]
 
     def load(self, name: str) -> Scan:
-        path = self.files[name]
+        path = self.meshes[name]
         return _load(name, path, self.size, None, path.with_suffix(".json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,13 @@ from datasets.pairs.pair_files import has_images, is_complete, joints_of, pictur
 from datasets.pairs.pair_layout import Pair
 from datasets.people.person import KeypointSource, Photo
 from datasets.people.person_sources import SourceOptions, person_sources
+from datasets.rendering.render_records import RenderRecords
 from datasets.rendering.scan_renderer import ScanRenderer, project_scan_joints, seed_of
 from datasets.rendering.scan_sources import ScanSource
 from datasets.rendering.shading import random_lighting
 from utils.errors import InputError
 from utils.files import read_photo
+from utils.records import stamps
 
 KEYPOINT_CHOICES = ("auto", "joints", "json", "mediapipe", "rtmw")
 """joints: of the scan; json: what OpenPose found on earlier renders; mediapipe, rtmw: found on the render now.
@@ -44,63 +47,97 @@ class SubjectRenderer:
     def pair(self, name: str, yaw: float) -> Pair:
         return Pair(self.source.set_name, name, yaw)
 
-    def is_done(self, name: str) -> bool:
-        """Whether every view of the subject is complete, in the size that is asked for."""
-        pairs = [self.pair(name, yaw) for yaw in self.yaws]
-        return not self.overwrite and all(is_complete(self.root, pair) and not self._other_size(pair) for pair in pairs)
+    @property
+    def records(self) -> RenderRecords:
+        """With which settings the views were made."""
+        return RenderRecords.of(self.root, self.size, self.seed, self.ambient_rays, self.keypoints)
 
-    def _other_size(self, pair: Pair) -> int | None:
-        """The size [px] of pictures that are there already, when it is another one."""
+    def is_done(self, name: str) -> bool:
+        """Whether every view of the subject is complete, and was made with these settings."""
+        if self.overwrite:
+            return False
+        pairs, scan = [self.pair(name, yaw) for yaw in self.yaws], self.source.files(name)
+        return all(is_complete(self.root, pair) for pair in pairs) and not any(
+            self._made_otherwise(pair, scan) or self.records.other_joints(pair) for pair in pairs
+        )
+
+    def is_known(self, name: str) -> bool:
+        """Whether it is known how all its views were made."""
+        return all(self.records.is_known(self.pair(name, yaw)) for yaw in self.yaws)
+
+    def _made_otherwise(self, pair: Pair, scan: Sequence[Path]) -> str | None:
+        """In what pictures that are there differ from those that would be made now; None: there are none such."""
+        if not any((self.root / path).exists() for path in pair.images):
+            return None
+        if self.records.is_known(pair):
+            return self.records.other_pictures(pair, scan)
         try:
             size, _ = picture_size(self.root / pair.shaded_front)
         except InputError:
             return None
-        return size if size != self.size else None
+        return f"--res was {size}, is now {self.size}" if size != self.size else None
 
     def __call__(self, name: str) -> None:
         """Render what is missing.
 
         Raises:
             InputError: the scan cannot be used, or views have no joints (the pictures are there all the same), or
-                there are pictures of another size.
+                there are pictures that were made with other settings.
         """
-        others = [size for yaw in self.yaws if (size := self._other_size(self.pair(name, yaw)))]
-        if others and not self.overwrite:
-            raise InputError(
-                f"{name}: there are pictures of {others[0]} px in {self.root}, expected {self.size}: "
-                "give --overwrite or another --data_path"
-            )
-        missing = [yaw for yaw in self.yaws if self.overwrite or not has_images(self.root, self.pair(name, yaw))]
-        pending = [yaw for yaw in self.yaws if not is_complete(self.root, self.pair(name, yaw))]
-        if self.overwrite:
-            # Whoever is stopped here leaves no view that looks done and is half old, half new.
-            for yaw in missing:
-                (self.root / self.pair(name, yaw).joints).unlink(missing_ok=True)
+        pairs, scan = {yaw: self.pair(name, yaw) for yaw in self.yaws}, self.source.files(name)
+        for pair in pairs.values() if not self.overwrite else ():
+            if why := self._made_otherwise(pair, scan):
+                there = self.root / pair.shaded_front
+                raise InputError(f"{name}: {there} is there, but {why}: give --overwrite or another --data_path")
+        missing = [yaw for yaw, pair in pairs.items() if self.overwrite or not has_images(self.root, pair)]
+        again = {yaw: why for yaw, pair in pairs.items() if (why := self.records.other_joints(pair))}
+        if again:
+            tqdm.write(f"{name}: joints again: {next(iter(again.values()))}")
+        pending = [yaw for yaw, pair in pairs.items() if yaw in again or not is_complete(self.root, pair)]
+        wanted = sorted({*missing, *pending})
         scan_needed = missing or (self.keypoints in ("auto", "joints") and pending)
-        joints = self._render(name, missing, sorted({*missing, *pending})) if scan_needed else {}
-        failures = {}
-        for yaw in sorted({*missing, *pending}):
-            try:
-                write_joints(self.root, self.pair(name, yaw), self._joints(self.pair(name, yaw), joints.get(yaw)))
-            except InputError as error:
-                failures[yaw] = error
-        if failures:
-            yaw, first = next(iter(failures.items()))
-            raise InputError(f"{len(failures)} of {len(self.yaws)} views have no joints; yaw {yaw:g}: {first}")
+        joints = self._render(name, missing, wanted) if scan_needed else {}
+        self._write_joints({yaw: (pairs[yaw], joints.get(yaw)) for yaw in wanted})
 
     def _render(self, name: str, missing: list[float], wanted: list[float]) -> dict[float, np.ndarray]:
         """Write the pictures of the missing views; joints of the scan in every wanted view, if it has any."""
-        scan = self.source.load(name)
+        files, scan = stamps(self.source.files(name)), self.source.load(name)
         for note in scan.notes:
             tqdm.write(f"note: {note}", file=sys.stderr)
         try:
             renderer = ScanRenderer(scan, self.ambient_rays, self.threads)
+            # Whoever is stopped from here on leaves no view that looks done and is half old, half new.
+            for yaw in missing:
+                pair = self.pair(name, yaw)
+                for path in (pair.joints, *pair.images):
+                    (self.root / path).unlink(missing_ok=True)
+                self.records.begin_pictures(pair, files)
             for yaw in missing:
                 lighting = random_lighting(np.random.default_rng(seed_of(name, yaw, self.seed)))
                 write_images(self.root, self.pair(name, yaw), renderer.view(self.size, yaw, lighting))
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         return {yaw: project_scan_joints(renderer.scan, self.size, yaw) for yaw in wanted if scan.joints is not None}
+
+    def _write_joints(self, views: dict[float, tuple[Pair, np.ndarray | None]]) -> None:
+        """Write the joints of views: those of the scan that are given, or others.
+
+        Raises:
+            InputError: views have none; the others are written.
+        """
+        failures = {}
+        for yaw, (pair, projected) in views.items():
+            try:
+                joints = self._joints(pair, projected)
+            except InputError as error:
+                failures[yaw] = error
+                continue
+            (self.root / pair.joints).unlink(missing_ok=True)
+            self.records.begin_joints(pair)
+            write_joints(self.root, pair, joints)
+        if failures:
+            yaw, first = next(iter(failures.items()))
+            raise InputError(f"{len(failures)} of {len(self.yaws)} views have no joints; yaw {yaw:g}: {first}")
 
     def _joints(self, pair: Pair, projected: np.ndarray | None) -> np.ndarray:
         if projected is not None and self.keypoints in ("auto", "joints"):

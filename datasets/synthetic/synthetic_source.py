@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from datasets.rendering.scan import Scan
 from datasets.synthetic.person import make_person
@@ -20,6 +21,10 @@ class Synthetic:
 
     def names(self) -> list[str]:
         return [f"synthetic_{seed:06d}" for seed in range(self.seed, self.seed + self.count)]
+
+    def files(self, name: str) -> list[Path]:
+        """None: the name says it all."""
+        return []
 
     @staticmethod
     def seed_of(name: str) -> int | None:

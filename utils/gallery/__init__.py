@@ -38,6 +38,9 @@ def write_gallery(folder: ResultFolder) -> Path | None:
     write_text(web / "people.js", f"const people = {_script(people)};\n")
     for part in ("page.js", "viewer.min.js", "LICENSE.three.txt"):
         write_bytes(web / part, (HERE / part).read_bytes())
+    for script in (web / "meshes").glob("[!.]*.js"):
+        if script.stem not in names:
+            script.unlink(missing_ok=True)
     page = folder.root / "index.html"
     write_text(page, (HERE / "page.html").read_text(encoding="utf-8"))
     return page
@@ -59,7 +62,7 @@ def _person(folder: ResultFolder, name: str, warnings: list[str], meshes: list[P
     mesh = next((path for path in (folder.map_mesh(name), folder.mesh(name, "glb")) if path.is_file()), None)
     files = [
         ("mesh", folder.map_mesh(name)),
-        *((f"Poisson mesh ({path.suffix[1:]})", path) for path in meshes),
+        *((f"Poisson mesh ({path.suffix[1:]})", path) for path in meshes if not _is_outdated(folder, name, path)),
         ("cloud", folder.root / CLOSED_CLOUDS / f"{name}.ply"),
         ("depth", folder.image(f"depth/{name}_front")),
         ("turntable", folder.turntable(name)),
@@ -73,6 +76,12 @@ def _person(folder: ResultFolder, name: str, warnings: list[str], meshes: list[P
         "files": [(text, _address(folder, path)) for text, path in files if path.is_file()],
         "warnings": warnings,
     }
+
+
+def _is_outdated(folder: ResultFolder, name: str, mesh: Path) -> bool:
+    """Whether a mesh is of an older cloud than the one that is there."""
+    cloud = folder.cloud(name, closed=True)
+    return cloud.is_file() and mesh.stat().st_mtime_ns < cloud.stat().st_mtime_ns
 
 
 def _meshes(folder: ResultFolder) -> dict[str, list[Path]]:

@@ -51,6 +51,9 @@ class GltfFile:
         self.json = json.loads(data)
         if not isinstance(self.json, dict) or not isinstance(self.json.get("asset"), dict):
             raise ValueError("JSON without an asset")
+        version, needed = (str(self.json["asset"].get(name, "2.0")) for name in ("version", "minVersion"))
+        if not version.startswith("2.") or needed != "2.0":
+            raise ValueError(f"version {version[:20]}, for readers of {needed[:20]}: export it as glTF 2.0")
         self._buffers: dict[int, bytes] = {}
         self.extensions = [str(name) for name in self.json.get("extensionsUsed", [])]
         for name in map(str, self.json.get("extensionsRequired", [])):

@@ -96,6 +96,8 @@ class _Lines:
     def __init__(self, data: bytes) -> None:
         data = data.removeprefix(BYTE_ORDER_MARK).replace(b"\t", b" ").replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
         self.lines = [line.strip() for line in data.splitlines()]
+        if b"#" in data:  # in names it may stand for itself
+            self.lines = [line.partition(b"#")[0].rstrip() if line[:1] in (b"v", b"f") else line for line in self.lines]
         self.kinds = np.array([line[:2] for line in self.lines], dtype="S2")
 
     def where(self, keyword: str) -> np.ndarray:
@@ -137,13 +139,25 @@ def read_obj(path: Path) -> MeshContent:
     material, materials, notes = _materials(path, file, where[np.concatenate(line_of)])
     return MeshContent(
         Mesh(vertices[:, :3].copy(), np.concatenate(faces)),
-        # x y z w is a place too; only three numbers more are a color
-        vertex_rgb=unit_rgb(vertices[:, -3:]) if vertices.shape[1] in (6, 7) else None,
+        vertex_rgb=_vertex_colors(vertices),
         uv=all_uv if np.isfinite(all_uv).any() else None,
         material=material,
         materials=materials,
         color_notes=notes,
     )
+
+
+def _vertex_colors(vertices: np.ndarray) -> np.ndarray | None:
+    """Colors behind the place of every vertex: r g b, or with w = 1 before them or an opacity of 1 behind them.
+
+    Args:
+        vertices: (V, n) numbers of the vertex lines; x y z w is a place too.
+    """
+    if vertices.shape[1] == 7:
+        last = vertices[:, 6]
+        has_opacity = (last == last[0]).all() and last[0] in (1, 255) and (vertices[:, 3] != 1).any()
+        return unit_rgb(vertices[:, 3:6] if has_opacity else vertices[:, 4:])
+    return unit_rgb(vertices[:, 3:]) if vertices.shape[1] == 6 else None
 
 
 def _materials(

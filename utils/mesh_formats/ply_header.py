@@ -77,7 +77,7 @@ def read_header(path: Path, data: bytes) -> PlyHeader:
 
 
 def _property(path: Path, words: list[str]) -> PlyProperty:
-    match words:
+    match [*words[:-1], words[-1].lower() if words else ""]:
         case [kind, name] if kind in NUMPY_OF_PLY:
             return PlyProperty(name, NUMPY_OF_PLY[kind])
         case ["list", length, kind, name] if {length, kind} <= set(NUMPY_OF_PLY) and NUMPY_OF_PLY[length][0] in "iu":

@@ -20,7 +20,8 @@ from utils.mesh_formats.content import (
 from utils.mesh_formats.ply_file import PlyList, PlyTable, read_ply
 
 POSITION = ("x", "y", "z")
-COLORS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+COLORS = tuple(tuple(f"{of}{color}" for color in ("red", "green", "blue")) for of in ("", "diffuse_", "ambient_"))
+COLORS += (("r", "g", "b"),)
 VERTEX_UV = (("texture_u", "texture_v"), ("s", "t"), ("u", "v"), ("texcoord_u", "texcoord_v"))
 INDICES = ("vertex_indices", "vertex_index")
 CORNER_UV, CORNER_COLOR, TEXTURE_OF_FACE = "texcoord", "color", "texnumber"
@@ -81,7 +82,9 @@ def read_ply_mesh(path: Path) -> MeshContent:
     faces = polygons.triangles()
     if not len(faces):
         raise InputError(f"{path}: {vertex.count} vertices and {len(faces)} faces, expected a mesh with faces")
-    textures = [comment.split(maxsplit=1)[1] for comment in header.comments if comment.startswith("TextureFile ")]
+    textures = [
+        comment.split(maxsplit=1)[1] for comment in header.comments if comment.lower().startswith("texturefile ")
+    ]
     few = int((corners.lengths < 3).sum())
     return MeshContent(
         Mesh(vertex.columns(POSITION).astype(np.float64), faces),

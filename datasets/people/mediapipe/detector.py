@@ -56,6 +56,10 @@ class MediaPipeDetector:
         self.networks = Networks(providers, threads)
         self._last: tuple[Photo, Keypoints, Pose] | None = None
 
+    def open(self) -> None:
+        """Load the networks now. Raises ModelUnavailableError as `keypoints` does."""
+        self.networks.open()
+
     def keypoints(self, photo: Photo) -> FoundKeypoints:
         """Joints of the person, hidden ones predicted.
 

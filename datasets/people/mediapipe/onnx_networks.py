@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets.people.onnx_runtime import import_onnxruntime
+from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime
 from datasets.people.person import ModelUnavailableError
 from utils.checksums import checksum_problem
 
@@ -41,7 +42,7 @@ class Networks:
         self, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int = 0, folder: Path = FOLDER
     ) -> None:
         self.providers, self.threads, self.folder = list(providers), threads, folder
-        self._sessions: dict[str, Any] = {}
+        self._sessions = {name: OpenedOnce(partial(self._open, name)) for name in INPUT_SIDE}
 
     def run(self, name: str, picture: np.ndarray) -> list[np.ndarray]:
         """All outputs of one network.
@@ -53,10 +54,13 @@ class Networks:
         Raises:
             ModelUnavailableError: the file is missing or changed, or onnxruntime cannot run it.
         """
-        if name not in self._sessions:
-            self._sessions[name] = self._open(name)
-        session = self._sessions[name]
+        session = self._sessions[name]()
         return session.run(None, {session.get_inputs()[0].name: picture[None].astype(np.float32)})
+
+    def open(self) -> None:
+        """Open all of them now. Raises ModelUnavailableError as `run` does."""
+        for session in self._sessions.values():
+            session()
 
     def _open(self, name: str) -> Any:
         onnxruntime = import_onnxruntime(name)

@@ -43,6 +43,10 @@ class MediaPipeMask:
     def __init__(self, detector: MediaPipeDetector, with_skirt: bool = False) -> None:
         self.detector, self.with_skirt = detector, with_skirt
 
+    def open(self) -> None:
+        """Load the networks now. Raises ModelUnavailableError as `mask` does."""
+        self.detector.open()
+
     def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
         """The person's pixels.
 
