@@ -53,9 +53,7 @@ def test_openpose_before_its_version_1_2(tmp_path):
 
 
 def test_scaled_coordinates_are_named(tmp_path):
-    with pytest.raises(
-        KeypointFileError, match="between -1 and 1, expected pixels, as keypoint_scale 0 of OpenPose gives"
-    ):
+    with pytest.raises(KeypointFileError, match="between -1 and 1, expected pixels: OpenPose's keypoint_scale 0"):
         read_people(write(tmp_path / "a.json", [person(scale=1e-3)]))
 
 

@@ -76,7 +76,7 @@ def _person(person: object, where: str) -> Keypoints:
     name, seen = where.split(":")[0], joints[joints[:, 2] > 0, :2]
     if len(seen) and np.abs(seen).max() <= 1:
         raise KeypointFileError(
-            f"{where}.{BODY_FIELD}: all points lie between -1 and 1, expected pixels, as keypoint_scale 0 of OpenPose gives"
+            f"{where}.{BODY_FIELD}: all points lie between -1 and 1, expected pixels: OpenPose's keypoint_scale 0"
         )
     source = name if order == "BODY_25" else f"{name} in the order of {order}"
     return Keypoints.from_scores(joints[:, :2], joints[:, 2], source)
