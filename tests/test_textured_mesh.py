@@ -132,7 +132,8 @@ def test_a_bald_head_is_skin_behind_and_has_no_face_either():
 
 def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():
     picture, there, joints = head((40, 30, 25))
-    for moved in (joints.moved(0.02, (0, 0)), joints.moved(1, (5000, 0))):
+    above = HeadJoints(joints.nose, joints.eyes - (0, 100), joints.neck)
+    for moved in (joints.moved(0.02, (0, 0)), joints.moved(1, (5000, 0)), above):
         np.testing.assert_array_equal(without_face(picture, there, moved), picture)
 
 

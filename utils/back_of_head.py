@@ -113,6 +113,8 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
         return np.zeros_like(head)
     top = float(down[narrow].min())
     crown = narrow & (down < top + CROWN_FRACTION * (eyes - top))
+    if not crown.any():  # the eyes are outside of the person
+        return crown
     softened = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), max(HAIRLINE / 2 * joints.unit, 0.5))
     lab = cv2.cvtColor(softened, cv2.COLOR_RGB2LAB)
     from_crown, from_face = (lab - np.median(lab[part], axis=0) for part in (crown, face))

@@ -7,7 +7,10 @@ const waiting = new Map(); // address of a mesh -> what to do with it
 const meshes = { add: (address, base64) => waiting.get(address)?.(base64) };
 
 function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer;
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes.buffer;
 }
 
 function loadMesh(person) {
@@ -75,10 +78,17 @@ function close(card) {
   card.view.style.backgroundImage = `url(${view.close()})`;
 }
 
-async function open(card) {
+let turn = Promise.resolve(); // one mesh after the other: the first is seen while the others load
+
+function open(card) {
   if (card.opening || live.has(card) || !card.person.mesh) return;
   card.opening = true;
+  turn = turn.then(() => show(card));
+}
+
+async function show(card) {
   try {
+    if (!card.visible) return; // scrolled past while it waited
     const mesh = await loadMesh(card.person);
     if (!card.visible) return; // scrolled past while it was loading
     while (live.size >= LIVE) close(live.keys().next().value);
