@@ -18,6 +18,8 @@ COARSE_STRIDE = 8
 """Canvas pixels to a coarse one, along rows and along columns."""
 SAMPLED_PIXEL = 3
 """Of every COARSE_STRIDE, in rows and columns: a coarse depth is the depth there."""
+COLUMN_STEP = 16
+"""A network halves its map four times."""
 FILL_ROUNDS = 8
 """Coarse pixels beyond its mask to which the coarse depth is carried on: there starts a limb that the mask has lost."""
 
@@ -34,15 +36,35 @@ def coarse_of(depth: Array, canvas: int) -> Array:
     """The target of the coarse depth, [3::8, 3::8] of the full depth: a sample, not a mean.
 
     Args:
-        depth: (..., R, R), or (..., R / 4, R / 4) thinned to `coarse_pixels`; array or tensor.
+        depth: (..., R, R), or (..., R / 4, R / 4) thinned to `coarse_pixels`, or (..., R / 8, w), some columns of what
+            this function gave, which it gives again; array or tensor.
         canvas: side R of the full canvas [px].
 
     Returns:
-        (..., R / 8, R / 8).
+        (..., R / 8, R / 8), or (..., R / 8, w).
     """
-    stride = COARSE_STRIDE * depth.shape[-1] // canvas
+    stride = COARSE_STRIDE * depth.shape[-2] // canvas
     start = SAMPLED_PIXEL * stride // COARSE_STRIDE
     return depth[..., start::stride, start::stride]
+
+
+def columns_around(depth: Tensor, width: int) -> Tensor:
+    """For every sample as many columns as all people need, and no fewer than `width`: the person is in their middle.
+
+    Args:
+        depth: (B, 2, r, r) coarse depth, 0 on the background.
+        width: a multiple of COLUMN_STEP.
+
+    Returns:
+        (B, w) indices of columns, w a multiple of COLUMN_STEP or r.
+    """
+    size = depth.shape[-1]
+    present = (depth[:, 0] > 0).any(1).int()
+    first, end = present.argmax(1), size - present.flip(1).argmax(1)
+    widest = int((end - first).max())
+    width = min(max(width, -(-widest // COLUMN_STEP) * COLUMN_STEP), size)
+    start = ((first + end - width) // 2).clamp(0, size - width)
+    return start[:, None] + torch.arange(width, device=depth.device)
 
 
 def carried_on(values: Tensor, known: Tensor) -> Tensor:

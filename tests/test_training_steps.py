@@ -11,7 +11,7 @@ from torch import nn
 from datasets.pairs.augmentation import Augmentation, AugmentationConfig
 from datasets.pairs.samples import PackedSample, Sample
 from datasets.pairs.training_pairs import TrainingPairs, read_lists
-from geometry.coarse_grid import coarse_of
+from geometry.coarse_grid import coarse_of, columns_around
 from geometry.parts import KINDS
 from geometry.window import Window
 from losses.objective import phase1_objective
@@ -295,3 +295,24 @@ def test_ranks_share_the_batches_of_one_process(monkeypatch):
         parts.append(list(ResumableBatchSampler(samples=16, batch_size=2, accumulate=1, epochs=2, seed=1)))
     assert [a + b for a, b in zip(*parts, strict=True)] == alone
     np.testing.assert_equal(len(alone), 8)
+
+
+def test_columns_hold_every_person_and_are_no_more_than_the_widest_needs():
+    depth = torch.zeros(3, 2, 96, 96)
+    for person, (first, end) in enumerate([(2, 20), (30, 70), (60, 96)]):
+        depth[person, :, 40, first:end] = 3.0
+    for asked, width in ((16, 48), (64, 64), (96, 96)):
+        columns = columns_around(depth, asked)
+        assert columns.shape == (3, width)
+        assert columns.min() >= 0 and columns.max() < 96
+        for person in range(3):
+            assert (depth[person, 0, 40, columns[person]] > 0).sum() == (depth[person, 0, 40] > 0).sum()
+
+
+def test_all_columns_give_the_gradients_of_the_whole_canvas(batch):
+    whole, columns = (FirstPhase(fresh(), WEIGHTS, nullcontext, "coarse", count) for count in (0, 10**3 * 16))
+    terms = [phase.run(batch, lambda loss: loss).terms for phase in (whole, columns)]
+    torch.testing.assert_close(terms[0], terms[1])
+    expected = gradients(whole.networks)
+    for name, gradient in gradients(columns.networks).items():
+        torch.testing.assert_close(gradient, expected[name], msg=name)

@@ -123,7 +123,7 @@ def _phase_of(run: Run, model: Digitizer, device: torch.device) -> Phase:
 
     phase: Phase
     if run.phase == 1:
-        phase = FirstPhase(model, run.settings.loss, autocast, options.networks)
+        phase = FirstPhase(model, run.settings.loss, autocast, options.networks, columns=compute.coarse_columns)
     elif compute.refiner_crop:
         phase = CropPhase(model, run.settings.loss, autocast)
     else:

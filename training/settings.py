@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from datasets.pairs.augmentation import AugmentationConfig
-from geometry.coarse_grid import COARSE_STRIDE
+from geometry.coarse_grid import COARSE_STRIDE, COLUMN_STEP
 from losses.terms import LossWeights
 from models.build import ModelConfig
 from models.refiner import RECEPTIVE_MARGIN
@@ -75,7 +75,7 @@ class PhaseSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How the arithmetic is done. But for rounding, only `sync_batchnorm` and `refiner_*` change the result."""
+    """How the arithmetic is done. Besides rounding, sync_batchnorm, coarse_columns, refiner_* change the result."""
 
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
     channels_last: bool = False  # memory layout: faster convolutions
@@ -83,11 +83,14 @@ class ComputeSettings:
     recompute: bool = False  # phase 2: keep fewer activations, and compute them again in the backward pass
     sync_batchnorm: bool = False  # statistics over the batches of all processes
     timeout_minutes: float = 10.0  # that a process waits for the others before it takes them for lost
+    coarse_columns: int = 0  # phase 1, coarse alone: columns [coarse px] around each person that are seen; 0: all
     refiner_window: Literal["canvas", "person"] = "canvas"  # "person" trains the refiner on the person's box only
     refiner_crop: int = 0  # side of random crops [px], whose inputs are kept on disk; 0: the whole refiner_window
 
     def __post_init__(self) -> None:
-        _refuse_below(self, timeout_minutes=0.01, refiner_crop=0)
+        _refuse_below(self, timeout_minutes=0.01, coarse_columns=0, refiner_crop=0)
+        if self.coarse_columns % COLUMN_STEP:
+            raise ValueError(f"coarse_columns is {self.coarse_columns}, expected a multiple of {COLUMN_STEP}")
         if self.refiner_crop % COARSE_STRIDE:
             raise ValueError(f"refiner_crop is {self.refiner_crop}, expected a multiple of {COARSE_STRIDE}")
 

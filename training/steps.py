@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pairs.samples import Sample
-from geometry.coarse_grid import COARSE_STRIDE
+from geometry.coarse_grid import COARSE_STRIDE, columns_around
 from geometry.parts import KINDS, PartKind
 from geometry.window import Window
 from losses.objective import Terms, phase1_objective, phase2_objective
@@ -96,13 +96,17 @@ class FirstPhase:
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
+        columns: of "coarse", how many columns around each person the networks see (`columns_around`); 0: all.
     """
 
-    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast, networks: str = "all") -> None:
+    def __init__(
+        self, model: Digitizer, weights: LossWeights, autocast: Autocast, networks: str = "all", columns: int = 0
+    ) -> None:
         self.model = model
         self.weights = weights
         self.autocast = autocast
         self.networks: dict[str, nn.Module] = {}
+        self.columns = columns if networks == "coarse" else 0  # parts need the coarse normals of the whole canvas
         self.has_parts, self.has_coarse = networks != "coarse", networks != "parts"
         if self.has_parts:
             self.networks |= model.part_networks.items()
@@ -144,21 +148,36 @@ class FirstPhase:
 
     def _coarse(self, way: _Pass) -> Tensor:
         """Both coarse networks; returns the coarse normals without graph."""
-        model, small = self.model, self.model.shrink(way.batch.photo)
+        model, small, truth, seen = self.model, self.model.shrink(way.batch.photo), way.truth, 1.0
+        if self.columns:
+            columns = columns_around(truth.coarse_depth, self.columns)
+            seen = columns.shape[1] / small.shape[-1]
+            small, depth = _at_columns(small, columns), _at_columns(truth.coarse_depth, columns)
+            truth = Truth(depth, truth.canvas_from_part, truth.canvas)
         with self.autocast():
             normals = model.coarse_normals(small)
             # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
             leaf = normals.detach().requires_grad_()
             raw = model.coarse_depth(small, leaf)
         depth = DepthMaps.of(raw.float())
-        way.scaled(way.result.add(phase1_objective({}, depth, way.truth, self.weights))).backward()
+        way.scaled(way.result.add(_times(seen, phase1_objective({}, depth, truth, self.weights)))).backward()
         way.complete("coarse_depth")
         del raw, depth
-        loss = way.result.add(phase1_objective({COARSE: normals}, None, way.truth, self.weights))
+        loss = way.result.add(_times(seen, phase1_objective({COARSE: normals}, None, truth, self.weights)))
         torch.autograd.backward([way.scaled(loss), normals], [None, leaf.grad])
         way.complete("coarse_normals")
         way.result.normals["coarse_normals"] = normals.detach()
         return normals.detach()
+
+
+def _at_columns(values: Tensor, columns: Tensor) -> Tensor:
+    """(B, C, H, W) at (B, w) columns -> (B, C, H, w)."""
+    return values.gather(-1, columns[:, None, None].expand(-1, *values.shape[1:3], -1))
+
+
+def _times(seen: float, terms: Terms) -> Terms:
+    """Terms that are means over the pixels of a part of the map, as if it were the whole and the rest without error."""
+    return {name: seen * term for name, term in terms.items()}
 
 
 class SecondPhase:
