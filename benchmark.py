@@ -53,6 +53,11 @@ STAGES = {
     "render-1M-7-views": ("scans", "views_of_scan", (1_000_000,)),
     "synthetic-7-views": ("scans", "synthetic_person", ()),
     "strict-1M": ("measuring", "strict", (1_000_000,)),
+    **{
+        f"load-{size}{suffix}": ("loading", "load", (size, stage))
+        for size in (2048, 768)
+        for stage, suffix in (("read", "-read"), ("augment", "-augment"), ("whole", ""))
+    },
     "train-phase-1": ("training_steps", "step", (1, "canvas")),
     "train-phase-1-kept-heap": ("training_steps", "step", (1, "canvas")),
     "train-phase-2": ("training_steps", "step", (2, "canvas")),

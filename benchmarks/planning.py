@@ -35,8 +35,8 @@ REACHED_ARITHMETIC, REACHED_BANDWIDTH = 0.4, 0.75
 """Of a card's published rates, what convolutions of 32 to 512 channels and large maps sustain: an assumption."""
 USABLE_MEMORY = 0.9
 """Of a card's memory; the rest is the CUDA context, the workspace of the convolutions and fragmentation."""
-SAMPLE_SECONDS = 0.6
-"""Of one core, to read and augment a pair at 2048 px: measured (the default of --sample_seconds)."""
+SAMPLE_SECONDS = 0.2
+"""Of one core, to read and augment a pair at 2048 px: measured by `benchmark.py --stages load-2048`."""
 PAIRS, EPOCHS, BATCH = 14_000, {1: 30, 2: 10}, 2
 """The paper's: 2000 scans from seven sides, the epochs of each phase, the batch."""
 

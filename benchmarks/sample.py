@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from datasets.people.openpose import OpenPoseFile
 from datasets.people.person import Photo
 from datasets.people.square_canvas import SquareCanvas, canvas_coordinates
@@ -13,10 +15,13 @@ PHOTO = Path(__file__).parents[1] / "samples" / "synthetic_200001.jpg"
 CANVAS = 2048
 
 
-def poses() -> PartPoses:
-    """Part poses on the canvas, from the file beside the photo."""
+def joints(size: int = CANVAS) -> np.ndarray:
+    """(31, 2) joints on the canvas [px], from the file beside the photo."""
     photo = Photo.read(PHOTO)
-    keypoints = OpenPoseFile().keypoints(photo).keypoints
     height, width = photo.rgb.shape[:2]
-    canvas = SquareCanvas(height, width, CANVAS)
-    return pose_parts(canvas_coordinates(keypoints.moved(canvas.points).xy, CANVAS))
+    return OpenPoseFile().keypoints(photo).keypoints.moved(SquareCanvas(height, width, size).points).xy
+
+
+def poses() -> PartPoses:
+    """Part poses on the canvas."""
+    return pose_parts(canvas_coordinates(joints(), CANVAS))

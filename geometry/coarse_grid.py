@@ -16,6 +16,8 @@ Array = TypeVar("Array", np.ndarray, Tensor)
 
 COARSE_STRIDE = 8
 """Canvas pixels to a coarse one, along rows and along columns."""
+THINNED = 4
+"""Canvas pixels to one that the coarse networks look at (`coarse_pixels`), along rows and along columns."""
 SAMPLED_PIXEL = 3
 """Of every COARSE_STRIDE, in rows and columns: a coarse depth is the depth there."""
 COLUMN_STEP = 16

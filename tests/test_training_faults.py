@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +20,9 @@ from datasets.pairs import pair_check
 from datasets.pairs.pair_check import check_pairs
 from datasets.pairs.pair_files import read_joints
 from datasets.pairs.pair_layout import Pair
-from datasets.pairs.training_pairs import read_lists
+from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from tests import balls_people
-from tests.running_training import SMOKE, ended, errors_of, start
+from tests.running_training import ROOT, SMOKE, ended, errors_of, start
 from training.opening import look_at
 from training.reading import loader_of, reading
 from training.run import Run
@@ -136,8 +140,6 @@ def test_the_workers_end_with_the_block_that_reads(people, tmp_path):
     """Even while a stack trace is kept that holds their iterator."""
     run = Run(settings("data.workers=2"), 1, people, tmp_path / "run")
     pairs = read_lists(people, ["Synthetic_train"])
-    from datasets.pairs.training_pairs import TrainingPairs
-
     kept, before = None, _children()
     try:
         with reading(loader_of(run, TrainingPairs(people, pairs, 128, None, 0), [[(0, 0)]] * 50)) as batches:
@@ -210,3 +212,38 @@ def test_an_environment_without_sense_is_named(people, tmp_path, monkeypatch, ca
         monkeypatch.setenv(name, value)
     assert train.main([*SMOKE, "--phase", "1", "--data_path", str(people), "--save_path", str(tmp_path / "run")]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_little_shared_memory_is_named_before_the_first_batch(people, tmp_path, monkeypatch):
+    """Fewer batches wait where few have room; where there is no room at all, the option that helps is named."""
+    pairs = TrainingPairs(people, read_lists(people, ["Synthetic_train"]), 128, None, 0)
+    batch = 2 * 128 * 128 * 11
+    for free, ready in ((10**9, 4), (5 * batch, 2), (3 * batch, 1), (3 * batch - 1, None), (0, None)):
+        monkeypatch.setattr("training.reading.shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        run = Run(settings("data.workers=2"), 1, people, tmp_path / "run")
+        if ready is None:
+            with pytest.raises(InputError, match=r"/dev/shm: .* --shm-size=.* data.workers=0"):
+                loader_of(run, pairs, [[(0, 0)]])
+        else:
+            assert loader_of(run, pairs, [[(0, 0)]]).prefetch_factor == ready
+    assert loader_of(Run(settings("data.workers=0"), 1, people, tmp_path / "run"), pairs, [[(0, 0)]]).num_workers == 0
+
+
+def test_what_a_sample_takes_on_its_way_is_known(people):
+    pairs = TrainingPairs(people, read_lists(people, ["Synthetic_train"]), 128, None, 0)
+    sample = pairs[(0, 0)]
+    untouched = sample.photo.nbytes + sample.depth.nbytes
+    assert untouched == 128 * 128 * (3 + 2 * 2) and pairs.sample_bytes == untouched + 128 * 128 * 2 * 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_a_worker_keeps_the_memory_that_it_frees():
+    """Pages are touched anew by every array of 64 MB, or only by the first."""
+    code = (
+        "import resource, sys\nimport numpy as np\nfrom utils.heap import keep_freed_memory\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "sys.argv[1] == 'keep' and keep_freed_memory()\n"
+        "before = faults()\nfor _ in range(20): np.ones(2**23)\nprint(faults() - before)"
+    )
+    faults = [int(subprocess.check_output([sys.executable, "-c", code, how], cwd=ROOT)) for how in ("keep", "plain")]
+    assert faults[0] < faults[1] / 5

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
@@ -23,6 +25,8 @@ from utils.errors import InputError
 
 Batch = PackedSample | RefinerCrop
 Pairs = TrainingPairs | RefinerCrops
+SHARED_MEMORY = Path("/dev/shm")
+MOST_PREFETCHED = 4
 
 
 class _ErrorsAsValues(Dataset):
@@ -44,8 +48,32 @@ def _stack(items: Sequence[Any]) -> Batch | InputError:
     return errors[0] if errors else type(items[0]).stack(items)
 
 
+def prefetched(batch_bytes: int, workers: int) -> int:
+    """How many batches each worker may have ready, up to MOST_PREFETCHED: they travel in shared memory.
+
+    Raises:
+        InputError: not even one each has room, as in a container with Docker's default of 64 MB.
+    """
+    if not workers or not SHARED_MEMORY.is_dir():
+        return MOST_PREFETCHED
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    # And the one that the training has just taken.
+    ready = (free // batch_bytes - 1) // workers
+    if ready < 1:
+        raise InputError(
+            f"{SHARED_MEMORY}: {free / 1e6:.0f} MB free, expected {(workers + 1) * batch_bytes / 1e6:.0f} MB for the "
+            f"batches of {workers} worker processes: give the container more (docker run --shm-size=8g, or "
+            "--ipc=host), or read in the training process with --set data.workers=0"
+        )
+    return min(ready, MOST_PREFETCHED)
+
+
 def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]]) -> DataLoader:
-    """A DataLoader for `reading`: the batches of sample keys in their order, read by the run's workers."""
+    """A DataLoader for `reading`: the batches of sample keys in their order, read by the run's workers.
+
+    Raises:
+        InputError: too little shared memory for them (`prefetched`).
+    """
     workers = run.settings.data.workers
     return DataLoader(
         _ErrorsAsValues(pairs),
@@ -54,7 +82,7 @@ def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]]) -> Dat
         worker_init_fn=prepare_worker,
         # Copies to a GPU do not wait where the memory is page-locked.
         pin_memory=pick_device(run.settings.compute.device).type == "cuda",
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=prefetched(run.options.batch_size * pairs.sample_bytes, workers) if workers else None,
         batch_sampler=batches,
     )
 

@@ -133,6 +133,11 @@ class RefinerCrops(Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
+    @property
+    def sample_bytes(self) -> int:
+        """That a crop takes on its way."""
+        return 4 * (6 * (self.side + SLIDE) ** 2 + 2 * self.side**2)
+
     def __getitem__(self, key: tuple[int, int]) -> RefinerCrop:
         """Raises InputError as the pairs do."""
         epoch, position = key

@@ -7,6 +7,8 @@ from types import FrameType
 
 import cv2
 
+from utils.heap import keep_freed_memory
+
 
 class StopRequest:
     """Notes SIGTERM and Ctrl-C instead of dying of them; a second one ends the process at once."""
@@ -27,7 +29,11 @@ class StopRequest:
 
 
 def prepare_worker(_: int) -> None:
-    """For processes that read data: they end when the training does, not when a terminal signals the whole group."""
+    """For processes that read data: they end when the training does, not when a terminal signals the whole group.
+
+    They keep what they have freed: 200 ms instead of 290 ms a sample at 2048 px, for 100 MB more a process (measured).
+    """
+    keep_freed_memory()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)

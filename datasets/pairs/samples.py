@@ -15,6 +15,9 @@ from geometry.depth import network_from_file
 from geometry.poses import Poses
 from geometry.window import Window
 
+BYTES_PER_PIXEL = 3 + 2 * 4
+"""The most that a PackedSample takes: the photo, and depths that augmentation has moved; untouched ones are half."""
+
 
 @dataclass(frozen=True)
 class Sample:

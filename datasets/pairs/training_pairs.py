@@ -14,8 +14,9 @@ from datasets.pairs.pair_check import joints_on_canvas
 from datasets.pairs.pair_files import read_joints, read_pair
 from datasets.pairs.pair_layout import Pair
 from datasets.pairs.pair_lists import read_list
-from datasets.pairs.samples import PackedSample, packed
+from datasets.pairs.samples import BYTES_PER_PIXEL, PackedSample, packed
 from datasets.people.square_canvas import canvas_coordinates, prepared_photo
+from geometry.coarse_grid import THINNED
 from geometry.poses import Poses
 from geometry.similarity import pose_parts
 from geometry.window import person_window
@@ -66,6 +67,12 @@ class TrainingPairs(Dataset):
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @property
+    def sample_bytes(self) -> int:
+        """The most that a sample takes on its way."""
+        thin = self.augmentation is not None and self.augmentation.thin
+        return BYTES_PER_PIXEL * (self.canvas // THINNED if thin else self.canvas) ** 2
 
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """The sample at a position, or one in its place with a line about each that could not be used.
