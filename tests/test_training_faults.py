@@ -243,7 +243,7 @@ def test_a_worker_keeps_the_memory_that_it_frees():
         "import resource, sys\nimport numpy as np\nfrom utils.heap import keep_freed_memory\n"
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "sys.argv[1] == 'keep' and keep_freed_memory()\n"
-        "before = faults()\nfor _ in range(20): np.ones(2**23)\nprint(faults() - before)"
+        "np.ones(2**23)\nbefore = faults()\nfor _ in range(20): np.ones(2**23)\nprint(faults() - before)"
     )
     faults = [int(subprocess.check_output([sys.executable, "-c", code, how], cwd=ROOT)) for how in ("keep", "plain")]
     assert faults[0] < faults[1] / 5
