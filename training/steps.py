@@ -152,8 +152,8 @@ class FirstPhase:
         if self.columns:
             columns = columns_around(truth.coarse_depth, self.columns)
             seen = columns.shape[1] / small.shape[-1]
-            small, depth = _at_columns(small, columns), _at_columns(truth.coarse_depth, columns)
-            truth = Truth(depth, truth.canvas_from_part, truth.canvas)
+            small, target = _at_columns(small, columns), _at_columns(truth.coarse_depth, columns)
+            truth = Truth(target, truth.canvas_from_part, truth.canvas)
         with self.autocast():
             normals = model.coarse_normals(small)
             # The depth network's gradient is gathered here, and goes on into the normal network together with its own.
