@@ -162,17 +162,17 @@ def _frame(args: argparse.Namespace, protocol: str) -> str | None:
 def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | None) -> Pairs:
     """What the arguments ask to measure."""
     split = read_split(args.split) if args.split else None
-    if source is None:
-        truths = partial(find_depths, args.gt) if protocol == "maps" else lambda yaw: find_scans(args.gt)
-    else:
+    if source is not None:
         if isinstance(source, Synthetic):
             # Any seed makes a person, so every predicted one has a truth, whether the split names it or not.
             predicted = (name for name in predicted_subjects(args.pred) if source.seed_of(name) is not None)
             names = sorted({one.subject for one in split or ()}.union(predicted))
         else:
             names = source.names()
-        truths = lambda yaw: {name: [Path(name)] for name in names}  # noqa: E731
-    return pair_up(args.pred, truths, protocol == "maps", split, args.yaw)
+        truths = {name: [Path(name)] for name in names}
+        return pair_up(args.pred, lambda yaw: truths, protocol == "maps", split, args.yaw)
+    find_truths = partial(find_depths, args.gt) if protocol == "maps" else lambda yaw: find_scans(args.gt)
+    return pair_up(args.pred, find_truths, protocol == "maps", split, args.yaw)
 
 
 def evaluate(args: argparse.Namespace) -> Results:
@@ -198,7 +198,15 @@ def evaluate(args: argparse.Namespace) -> Results:
         _settings(args, protocol, frame), {pair.name: pair.subject for pair in pairs.ready}, failures=pairs.failures
     )
     with tempfile.TemporaryDirectory() as numbers:
-        work = Work(by_name, source, protocol, frame or "", args.seed, Path(numbers), args.out / "turntables")
+        work = Work(
+            by_name,
+            source,
+            protocol,
+            frame or "",
+            seed=args.seed,
+            numbers=Path(numbers),
+            pictures=args.out / "turntables",
+        )
         report = run_batch(list(by_name), work, lambda name: False, "evaluate", args.jobs)
         results.measured = {name: work.result(name) for name in by_name if name in set(report.done)}
     results.failures |= report.failures

@@ -28,13 +28,24 @@ from utils.result_folder import ResultFolder
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     inputs = parser.add_argument_group("what")
     inputs.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photo, video or folder of them")
     inputs.add_argument("--data_path", type=Path, help="another such photo, video or folder")
     inputs.add_argument("--recursive", action="store_true", help="go into sub-folders, too")
     inputs.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame of a video")
-    model = parser.add_argument_group("model")
+    _add_model_options(parser.add_argument_group("model"))
+    _add_people_options(parser.add_argument_group("people"))
+    _add_result_options(parser.add_argument_group("results"))
+    args = parser.parse_intermixed_args(argv)  # photos may stand between options
+    args.photos += [args.data_path] if args.data_path else []
+    if not args.photos:
+        parser.error("expected a photo, a video or a folder of them")
+    return args
+
+
+def _add_model_options(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--load_ckpt", default=SHIPPED_CHECKPOINT, help="checkpoint of this project, or the authors' .pth.tar"
     )
@@ -48,7 +59,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=("auto", *get_args(Agreement)),
         help="depth that is made to agree with the normals; auto: what the model's config says",
     )
-    people = parser.add_argument_group("people")
+
+
+def _add_people_options(people: argparse._ArgumentGroup) -> None:
     people.add_argument(
         "--keypoints",
         default="auto",
@@ -77,7 +90,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     people.add_argument(
         "--providers", nargs="+", default=["CPUExecutionProvider"], help="of onnxruntime for the detectors, best first"
     )
-    results = parser.add_argument_group("results")
+
+
+def _add_result_options(results: argparse._ArgumentGroup) -> None:
     results.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
     results.add_argument("--save_name", help="name of this one in it (default: that of the photo or folder)")
     results.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
@@ -95,11 +110,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     results.add_argument("--turntable", action="store_true", help="also write the person turning, as animated WebP")
     results.add_argument("--overwrite", action="store_true", help="do finished photos again")
-    args = parser.parse_intermixed_args(argv)  # photos may stand between options
-    args.photos += [args.data_path] if args.data_path else []
-    if not args.photos:
-        parser.error("expected a photo, a video or a folder of them")
-    return args
 
 
 def person_choice(text: str) -> int | str:
@@ -134,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sources = person_sources(args.keypoints, args.mask, options)
         sources.open()
         digitizer = PhotoDigitizer.load(
-            args.load_ckpt, args.device, args.precision, args.agreement, sources, args.frame
+            args.load_ckpt, args.device, args.precision, args.agreement, sources=sources, frame=args.frame
         )
         settings = settings_of(args)
     except InputError as error:
@@ -147,7 +157,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_run(folder.root, "test_model.py", settings | {"device": str(digitizer.device)})
     records = Records(folder.root, "photos", settings)
     meshes = MeshOptions(args.mesh_step, args.open_jumps, args.height, args.turntable)
-    run = PhotoRun(digitizer, listed.photos, folder, records, meshes, args.person == "all", args.save_keypoints)
+    run = PhotoRun(
+        digitizer,
+        listed.photos,
+        folder,
+        records,
+        meshes,
+        everybody=args.person == "all",
+        save_keypoints=args.save_keypoints,
+    )
     is_done = (lambda name: False) if args.overwrite else run.is_done
     report = run_batch(shard(list(listed.photos)), run.stages, is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")

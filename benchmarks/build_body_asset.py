@@ -131,8 +131,8 @@ def small_shapes(model: Any) -> tuple[list[str], np.ndarray, np.ndarray]:
         for sign, offset in (("+", 0), ("-", 1)):
             names.append(name + sign)
             rows.append([first + 2 * model.local_change_labels.index(label) + offset for label in labels])
-    pick = lambda array: y_up(np.stack([array[row].sum(0) for row in rows]))  # noqa: E731
-    return names, pick(shapes), pick(heads)
+    summed = [y_up(np.stack([array[row].sum(0) for row in rows])) for array in (shapes, heads)]
+    return names, summed[0], summed[1]
 
 
 def calibration(model: Any) -> dict[str, np.ndarray]:

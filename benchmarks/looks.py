@@ -74,7 +74,16 @@ def sheet() -> Callable[[], None]:
     front, _, rgb = _maps(SMALL_CANVAS)
     joints = np.full((31, 2), SMALL_CANVAS / 2)
     corners = np.zeros((12, 4, 2))
-    data = SheetInput(rgb, front < FRONT_BACKGROUND, joints, np.zeros(31, bool), corners, rgb, rgb, surface)
+    data = SheetInput(
+        photo=rgb,
+        person=front < FRONT_BACKGROUND,
+        joints=joints,
+        predicted=np.zeros(31, bool),
+        part_corners=corners,
+        normals_front=rgb,
+        normals_back=rgb,
+        surface=surface,
+    )
 
     def work() -> None:
         contact_sheet(data, "sample")

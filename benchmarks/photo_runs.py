@@ -68,7 +68,10 @@ def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             run = PhotoRun(digitizer, listed, ResultFolder(root), Records(root, "photos", {}), MeshOptions())
-            one_by_one = lambda name: run.write(run.digitize(run.find(name)))  # noqa: E731
+
+            def one_by_one(name: str) -> None:
+                run.write(run.digitize(run.find(name)))
+
             stages = run.stages if side_by_side else one_by_one
             report = run_batch(list(listed), stages, lambda name: False, "photos")
         return {"photos/min": 60.0 * len(report.done)}

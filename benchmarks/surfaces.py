@@ -42,7 +42,8 @@ def true_result(size: int) -> Digitized:
         crops = [n[:, None, :, :height, :width].expand(-1, len(indices_of(kind)), -1, -1, -1) for n in normals]
         parts[kind.name] = FrontBack(*crops)
     small = FrontBack(*(n[..., 3::8, 3::8] for n in normals))
-    return Digitized(small, coarse, parts, torch.cat(normals, 1), person, depth, Window.full(size))
+    fused = torch.cat(normals, 1)
+    return Digitized(small, coarse, parts, fused, covered=person, depth=depth, window=Window.full(size))
 
 
 def clouds_and_files() -> Callable[[], None]:

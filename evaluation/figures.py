@@ -25,8 +25,6 @@ TURNTABLE_SIZE = 448
 ERROR_TOP_CM = 5.0
 """The end of the color scale: the same for every subject, so that strips can be compared."""
 COLORS = colormaps["turbo"]
-Move = Callable[[np.ndarray], np.ndarray]
-"""(N, 3) points of one surface to the coordinates of the other."""
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -34,24 +32,27 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def _error_view(
-    surface: Surface, shading: np.ndarray, other: Surface, move: Move, box: Box, yaw: float, columns: slice
-) -> np.ndarray:
-    """(size, columns, 3) float64: the surface colored by its distance to the other, lit from the camera, on white."""
-    hits = look(surface, box, TURNTABLE_SIZE, yaw, columns)
-    picture = np.ones((len(hits.hit), 3))
-    if hits.hit.any():
-        distance = other.nearest(move(positions(surface, hits, hits.hit))).distance
-        towards_camera = turn(shading_normals(surface.mesh, shading, hits)[hits.hit], yaw)[:, 2]
-        color = COLORS(np.clip(100 * distance / ERROR_TOP_CM, 0, 1))[:, :3]
-        picture[hits.hit] = color * (0.5 + 0.5 * np.abs(towards_camera[:, None]))
-    return picture.reshape(TURNTABLE_SIZE, -1, 3)
+def _strip(surface: Surface, distance_of: Callable[[np.ndarray], np.ndarray], box: Box, columns: slice) -> np.ndarray:
+    """The surface from all yaws side by side, colored by error, lit from the camera, on white.
 
+    Args:
+        distance_of: (N, 3) points of the surface -> (N,) their distances to the other one [m].
+        columns: of each view that are drawn.
 
-def _strip(surface: Surface, other: Surface, move: Move, box: Box, columns: slice) -> np.ndarray:
-    """(size, views x columns, 3) float64: all yaws side by side."""
+    Returns:
+        (size, views x columns, 3) float64.
+    """
     shading = surface.mesh.vertex_normals()
-    views = [_error_view(surface, shading, other, move, box, yaw, columns) for yaw in TURNTABLE_YAWS]
+    views = []
+    for yaw in TURNTABLE_YAWS:
+        hits = look(surface, box, TURNTABLE_SIZE, yaw, columns)
+        picture = np.ones((len(hits.hit), 3))
+        if hits.hit.any():
+            distance = distance_of(positions(surface, hits, hits.hit))
+            towards_camera = turn(shading_normals(surface.mesh, shading, hits)[hits.hit], yaw)[:, 2]
+            color = COLORS(np.clip(100 * distance / ERROR_TOP_CM, 0, 1))[:, :3]
+            picture[hits.hit] = color * (0.5 + 0.5 * np.abs(towards_camera[:, None]))
+        views.append(picture.reshape(TURNTABLE_SIZE, -1, 3))
     return np.concatenate(views, axis=1)
 
 
@@ -66,8 +67,8 @@ def write_turntable(path: Path, title: str, predicted: Surface, truth: Surface) 
     half = int(np.clip(np.ceil(1.1 * reach), 16, TURNTABLE_SIZE // 2))
     columns = slice(TURNTABLE_SIZE // 2 - half, TURNTABLE_SIZE // 2 + half)
     strips = (
-        _strip(predicted, truth, shift.apply, box, columns),
-        _strip(truth, predicted, shift.apply_inverse, box, columns),
+        _strip(predicted, lambda points: truth.nearest(shift.apply(points)).distance, box, columns),
+        _strip(truth, lambda points: predicted.nearest(shift.apply_inverse(points)).distance, box, columns),
     )
     width = strips[0].shape[1]
     inches = (width / 100 + 1.3, 2 * TURNTABLE_SIZE / 100 + 0.4)

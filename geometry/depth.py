@@ -40,11 +40,6 @@ def pixels_from_distance(distance: Array, size: int) -> Array:
     return (distance - 1) * Camera(size).focal + size / 2
 
 
-def distance_from_pixels(pixels: Array, size: int) -> Array:
-    """v -> t for an image of size x size px."""
-    return (pixels - size / 2) / Camera(size).focal + 1
-
-
 def network_from_distance(distance: Array) -> Array:
     """t -> u."""
     return (distance - 1) / WORLD_PER_NETWORK_UNIT + 2

@@ -19,8 +19,6 @@ from geometry.window import Window
 
 Map = TypeVar("Map", bound=Any)
 """An array or a tensor."""
-LEGACY_SCALE = 1.0367394
-"""The authors' outputs divide points by it; it does not belong to the camera of their renderings (METHOD.md 11)."""
 BACK_CUT_AT_2048 = 3
 """How many times a 3x3 erosion of the front silhouette cuts the back map of a 2048 px canvas."""
 STEEP_SLOPE = 8.0
@@ -44,10 +42,6 @@ class PointCloud:
             np.concatenate([self.normals, other.normals]),
             np.concatenate([self.colors, other.colors]),
         )
-
-    def scaled(self, factor: float) -> PointCloud:
-        """The same cloud with its points multiplied by `factor`, about the world's origin."""
-        return PointCloud(self.points * factor, self.normals, self.colors)
 
 
 @dataclass(frozen=True)
@@ -131,7 +125,7 @@ def lift_sides(front: np.ndarray, back: np.ndarray) -> Sides:
         distance = distance_from_network(np.where(body, depth[window.slices], 2.0).astype(np.float64))
         return Side(distance, outwards * normals_of_distance(distance, rays, body), present)
 
-    return Sides(size, window, rays, body, side(front, body, 1), side(back, inner, -1))
+    return Sides(size, window, rays, silhouette=body, front=side(front, body, 1), back=side(back, inner, -1))
 
 
 def normals_of_distance(distance: np.ndarray, rays: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -26,14 +26,17 @@ class Window:
 
     @property
     def height(self) -> int:
+        """Number of rows [px]."""
         return max(self.bottom - self.top, 0)
 
     @property
     def width(self) -> int:
+        """Number of columns [px]."""
         return max(self.right - self.left, 0)
 
     @property
     def is_empty(self) -> bool:
+        """Whether it has no pixel."""
         return self.height == 0 or self.width == 0
 
     @property
@@ -43,8 +46,7 @@ class Window:
 
     def clipped(self, size: int) -> Window:
         """The part inside the size x size grid."""
-        clip = lambda value: min(max(value, 0), size)  # noqa: E731
-        return Window(clip(self.top), clip(self.bottom), clip(self.left), clip(self.right))
+        return Window(*(min(max(edge, 0), size) for edge in (self.top, self.bottom, self.left, self.right)))
 
     def grown(self, margin: int, size: int) -> Window:
         """Every side moved outwards by margin [px], clipped to the size x size grid."""
@@ -62,9 +64,9 @@ class Window:
 
     def aligned(self, step: int) -> Window:
         """The smallest window around this one whose sides are multiples of step [px]."""
-        down = lambda value: value // step * step  # noqa: E731
-        up = lambda value: -(-value // step) * step  # noqa: E731
-        return Window(down(self.top), up(self.bottom), down(self.left), up(self.right))
+        top, left = (edge // step * step for edge in (self.top, self.left))
+        bottom, right = (-(-edge // step) * step for edge in (self.bottom, self.right))
+        return Window(top, bottom, left, right)
 
     def divided(self, step: int) -> Window:
         """An aligned window on the grid that has one pixel for every step x step of this one's."""
@@ -73,10 +75,6 @@ class Window:
     def halved(self) -> Window:
         """The pixels of the half-size grid that lie under this window, rounded outwards."""
         return Window(self.top // 2, -(-self.bottom // 2), self.left // 2, -(-self.right // 2))
-
-    def doubled(self) -> Window:
-        """The same area on the grid of twice the size."""
-        return Window(2 * self.top, 2 * self.bottom, 2 * self.left, 2 * self.right)
 
     def relative_to(self, outer: Window) -> Window:
         """This window in the coordinates of an array that holds only `outer`."""

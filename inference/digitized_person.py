@@ -155,8 +155,8 @@ class DigitizedPerson:
     def head(self) -> HeadJoints:
         """Joints of the head on the canvas."""
         at = {name: self.subject.joints[index] + 0.5 for name, index in INDEX.items()}
-        middle = lambda what: (at[f"left_{what}"] + at[f"right_{what}"]) / 2  # noqa: E731
-        return HeadJoints(at["nose"], middle("eye"), middle("shoulder"))
+        eyes, shoulders = ((at[f"left_{pair}"] + at[f"right_{pair}"]) / 2 for pair in ("eye", "shoulder"))
+        return HeadJoints(at["nose"], eyes, shoulders)
 
     @property
     def trunk(self) -> TrunkJoints:

@@ -34,9 +34,9 @@ class _Normalise(torch.autograd.Function):
     """Batch normalisation with given statistics of the batch itself; the gradient knows where they come from."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, moments: Tensor, eps: float) -> Tensor:
+        """`moments`: (2, C) mean and biased variance of the batch."""
+        mean, variance = moments
         ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt())
         ctx.eps = eps
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
@@ -48,7 +48,7 @@ class _Normalise(torch.autograd.Function):
         gradients = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight, None, None, mean, inverse_deviation, True, ctx.eps, [True, True, True]
         )
-        return *gradients, None, None, None
+        return *gradients, None, None
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -69,7 +69,7 @@ class BatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean.to(x.dtype), self.momentum)
             self.running_var.lerp_((variance * count / (count - 1)).to(x.dtype), self.momentum)
-        return _Normalise.apply(x, self.weight, self.bias, mean.to(x.dtype), variance.to(x.dtype), self.eps)
+        return _Normalise.apply(x, self.weight, self.bias, torch.stack([mean, variance]).to(x.dtype), self.eps)
 
     @staticmethod
     def _is_inexact(x: Tensor) -> bool:

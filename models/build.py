@@ -54,11 +54,11 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
     """A freshly initialised model; without its refiner where only phase 1 is wanted."""
     return Digitizer(
         config.canvas,
-        {kind.name: AttentionUNet(6, config.normal_widths) for kind in KINDS},
-        AttentionUNet(3, config.normal_widths),
-        DualEncoderUNet(config.depth_widths),
-        DepthRefiner(config.refiner_width, config.residual) if refiner else None,
-        Conventions(config.backdrop, config.masked, config.agreement, config.filled),
+        part_networks={kind.name: AttentionUNet(6, config.normal_widths) for kind in KINDS},
+        coarse_normals=AttentionUNet(3, config.normal_widths),
+        coarse_depth=DualEncoderUNet(config.depth_widths),
+        refiner=DepthRefiner(config.refiner_width, config.residual) if refiner else None,
+        conventions=Conventions(config.backdrop, config.masked, config.agreement, config.filled),
     )
 
 

@@ -160,12 +160,12 @@ def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Dig
     """
     return Digitizer(
         model.canvas,
-        {
+        part_networks={
             name: FastAttentionUNet(cast("AttentionUNet", network), part_dtype)
             for name, network in model.part_networks.items()
         },
-        FastAttentionUNet(cast("AttentionUNet", model.coarse_normals), torch.float32),
-        FastDualEncoderUNet(cast("DualEncoderUNet", model.coarse_depth)),
-        FastRefiner(cast("DepthRefiner", model.refiner)) if model.refiner is not None else None,
-        model.conventions,
+        coarse_normals=FastAttentionUNet(cast("AttentionUNet", model.coarse_normals), torch.float32),
+        coarse_depth=FastDualEncoderUNet(cast("DualEncoderUNet", model.coarse_depth)),
+        refiner=FastRefiner(cast("DepthRefiner", model.refiner)) if model.refiner is not None else None,
+        conventions=model.conventions,
     ).eval()

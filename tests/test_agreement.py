@@ -138,8 +138,8 @@ def test_a_limb_gets_its_round_outline_back_from_a_coarse_anchor():
     anchor = np.stack([2 - wide.repeat(8, axis=1), 2 + wide.repeat(8, axis=1)])
     agreed = agree(anchor, stored_normals(truth, person), person, CANVAS)
     rim = rim_of(person, outside=True)
-    gap = lambda depth: (depth[1] - depth[0])[rim].mean() / PIXEL  # noqa: E731
-    assert gap(anchor) > gap(truth) + 6 and abs(gap(agreed) - gap(truth)) < 2.5
+    before, after, true = ((depth[1] - depth[0])[rim].mean() / PIXEL for depth in (anchor, agreed, truth))
+    assert before > true + 6 and abs(after - true) < 2.5
     inner = person & ~rim
     assert abs(agreed - truth)[:, inner].mean() < 1.0 * PIXEL
 

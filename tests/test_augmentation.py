@@ -14,7 +14,7 @@ from datasets.pairs.augmentation import (
     thinned,
     view_of,
 )
-from datasets.pairs.pair_check import usable_pairs
+from datasets.pairs.pair_check import check_pairs, without
 from datasets.pairs.training_pairs import TrainingPairs, read_lists
 from geometry.camera import Camera
 from geometry.coarse_grid import coarse_pixels
@@ -157,6 +157,11 @@ def bad_pairs(root, tmp_path, break_it):
     return copy, read_lists(copy, ["Synthetic_train"])
 
 
+def usable(pairs, root, size=SIZE):
+    """The pairs that can be used, and one line about each of the others."""
+    return without(pairs, check_pairs(root, pairs, size))
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
@@ -173,11 +178,11 @@ def test_bad_samples_are_named_and_left_out_up_to_one_percent(people, tmp_path, 
             path.write_bytes(content)
 
     root, pairs = bad_pairs(people, tmp_path, break_it)
-    good, problems = usable_pairs(root, [pairs[0]] * 199 + [pairs[1]], SIZE)
+    good, problems = usable([pairs[0]] * 199 + [pairs[1]], root)
     assert len(good) == 199
     assert len(problems) == 1 and "0001_front" in problems[0] and message in problems[0]
     with pytest.raises(InputError, match="2 of 100 .* at most 1%"):
-        usable_pairs(root, [pairs[0]] * 98 + [pairs[1]] * 2, SIZE)
+        usable([pairs[0]] * 98 + [pairs[1]] * 2, root)
 
 
 def test_a_picture_that_breaks_off_is_replaced_and_named(people, tmp_path):
@@ -188,7 +193,7 @@ def test_a_picture_that_breaks_off_is_replaced_and_named(people, tmp_path):
         path.write_bytes(path.read_bytes()[:200])
 
     root, pairs = bad_pairs(people, tmp_path, break_it)
-    good, problems = usable_pairs(root, pairs, SIZE)
+    good, problems = usable(pairs, root)
     assert len(good) == 3 and not problems
     sample = TrainingPairs(root, good, SIZE, None, seed=0)[(0, 1)]
     assert "0001_back.png" in sample.problems[0]
@@ -198,7 +203,7 @@ def test_a_picture_that_breaks_off_is_replaced_and_named(people, tmp_path):
 def test_other_sizes_and_hopeless_joints_are_named(people, tmp_path):
     pairs = read_lists(people, ["Synthetic_train"])
     with pytest.raises(InputError, match="128 x 128 px, expected model.canvas = 256"):
-        usable_pairs(people, pairs, 256)
+        usable(pairs, people, 256)
 
     def break_it(root):
         joints = np.zeros((31, 3))
@@ -206,7 +211,7 @@ def test_other_sizes_and_hopeless_joints_are_named(people, tmp_path):
 
     root, pairs = bad_pairs(people, tmp_path, break_it)
     with pytest.raises(InputError, match="0000_front.npy.*missing"):
-        usable_pairs(root, pairs, SIZE)
+        usable(pairs, root)
 
 
 def test_lists_that_are_empty_or_not_there_are_named(people, tmp_path):

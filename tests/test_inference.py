@@ -48,6 +48,8 @@ def test_maps_cloud_and_files_say_the_same(digitizer, photos, tmp_path):
     assert (body == (maps.distance_back > 0)).all() and (maps.distance_front <= maps.distance_back).all()
     points = CENTRE + maps.distance_front[body][:, None] * Camera(size).rays()[body]
     np.testing.assert_allclose(person.cloud.points[: len(points)], points, atol=1e-6)
+    # The canvas shows the whole square photo, so both clouds are one.
+    np.testing.assert_allclose(person.cloud_in_photo.points, person.cloud.points, atol=1e-12)
 
     person.write(tmp_path / "run")
     np.testing.assert_array_equal(read_photo(tmp_path / "run" / "sheets" / "someone.png")[0], person.sheet)

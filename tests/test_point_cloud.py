@@ -11,10 +11,9 @@ from geometry.depth import (
     BACK_BACKGROUND,
     FRONT_BACKGROUND,
     WORLD_PER_NETWORK_UNIT,
-    distance_from_pixels,
     network_from_distance,
 )
-from geometry.point_cloud import LEGACY_SCALE, PointCloud, lift_sides, normals_of_distance, sides_cloud, silhouettes
+from geometry.point_cloud import PointCloud, lift_sides, normals_of_distance, sides_cloud, silhouettes
 from geometry.side_gap import LONGEST_GAP, closed_cloud, side_gap_cloud
 from utils.errors import InputError
 from utils.ply import read_cloud, write_cloud
@@ -48,7 +47,7 @@ def widest_hole(cloud: PointCloud, places: np.ndarray) -> float:
 
 def test_points_equal_the_golden_cloud():
     golden = np.load(GOLDEN)
-    depth = network_from_distance(distance_from_pixels(golden["encoded_depth"] / (32 * 2048 / SIZE), SIZE))
+    depth = golden["encoded_depth"] / (32 * 2048 / 4)  # of a 2048 px map: the network unit is a quarter of it
     present = golden["encoded_depth"] > 0
     front = np.where(present, depth, FRONT_BACKGROUND)
     back = np.where(present, depth, BACK_BACKGROUND)
@@ -216,14 +215,6 @@ def test_body_cut_by_the_image_border_is_closed_there():
     gap = side_gap_cloud(lift_sides(front, back), np.zeros((32, 32, 3), np.uint8))
     lowest = gap.normals[gap.points[:, 1] < gap.points[:, 1].min() + 0.01]
     assert (lowest[:, 1] < -0.5).mean() > 0.5
-
-
-def test_legacy_scale_divides_points_only(ball):
-    front, back, rgb = ball
-    cloud = sides_cloud(lift_sides(front, back), rgb)
-    legacy = cloud.scaled(1 / LEGACY_SCALE)
-    np.testing.assert_allclose(legacy.points * 1.0367394, cloud.points)
-    np.testing.assert_array_equal(legacy.normals, cloud.normals)
 
 
 def test_cloud_survives_its_file(ball, tmp_path):

@@ -156,7 +156,7 @@ def test_ambient_light_is_the_integral_of_its_environment():
 def test_key_light_is_lambert_and_casts_shadows():
     """A ball lit from the right has max(n.l, 0) of light; a second ball between it and the lamp takes it away."""
     lamp = np.array([1.0, 0, 0])
-    lights = Lighting(lamp, np.ones(3), 0.0, lamp, np.zeros(3), np.zeros((9, 3)), 1.0)
+    lights = Lighting(lamp, np.ones(3), 0.0, lamp, np.zeros(3), ambient=np.zeros((9, 3)), exposure=1.0)
     ball, blocker = sphere(0.2), sphere(0.2, (0.42, 0, 0))
     alone = Tracer(ball.mesh)
     view = alone.trace(Camera(128))
@@ -186,7 +186,8 @@ def test_corners_are_darker_than_open_ground():
     normals = np.tile(np.float32([0, 0, 1]), (len(view.rows), 1))
     sky = np.zeros((9, 3))
     sky[0] = 1 / 0.282095
-    lights = Lighting(np.array([0, 0, 1.0]), np.zeros(3), 0.0, np.array([0, 0, 1.0]), np.zeros(3), sky, 1.0)
+    front = np.array([0, 0, 1.0])
+    lights = Lighting(front, np.zeros(3), 0.0, front, np.zeros(3), ambient=sky, exposure=1.0)
     light = light_on(tracer, view, 0.0, normals, lights, ambient_rays=8)[:, 0]
     points = view.points(view.front)
     ring = np.hypot(points[:, 0], points[:, 1])

@@ -125,7 +125,10 @@ def test_the_loss_of_refined_normals_is_an_l1_on_the_person():
     target = plane()
     target[..., :100] = 0
     weights = LossWeights(refined_normals=4.0)
-    loss = lambda depth: float(refined_normal_loss(depth, target, SIZE, weights))  # noqa: E731
+
+    def loss(depth):
+        return float(refined_normal_loss(depth, target, SIZE, weights))
+
     assert loss(target) == 0
     # Not beside the background, where the shift changes the step to it.
     shifted = torch.where(target > 0, target + 0.05, 0)

@@ -56,8 +56,8 @@ def test_ball_is_closed_round_colored_and_faces_outwards(ball_mesh):
 
 
 def test_only_the_largest_body_is_kept():
-    small = ball_cloud(600, centre=(0, 0, 0)).scaled(0.2)
-    small = PointCloud(small.points + [1.0, 0, 0], small.normals, small.colors)
+    small = ball_cloud(600)
+    small = replace(small, points=0.2 * small.points + [1.0, 0, 0])
     mesh = reconstruct_surface(ball_cloud() + small, depth=7)
     assert mesh.vertices[:, 0].max() < 1.1 * RADIUS
     assert to_open3d(mesh).is_edge_manifold(allow_boundary_edges=False)

@@ -82,7 +82,9 @@ def test_joints_lie_in_or_near_the_surface(people, seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_person_faces_plus_z_with_left_at_plus_x(people, seed):
-    joint = lambda name: people[seed].joints[INDEX[name]]  # noqa: E731
+    def joint(name):
+        return people[seed].joints[INDEX[name]]
+
     assert joint("left_shoulder")[0] > joint("right_shoulder")[0]
     assert joint("left_hip")[0] > joint("right_hip")[0]
     assert joint("left_big_toe")[2] > joint("left_heel")[2]
@@ -133,9 +135,8 @@ def test_clipping_a_tetrahedron_by_height():
     operator, kept = clip_where_negative(faces, 0.5 - points[:, 2])
     clipped = operator @ points
     assert clipped[:, 2].max() == pytest.approx(0.5)
-    area = lambda p, f: Mesh(p, f).areas().sum()  # noqa: E731
-    slanted = area(points, faces[1:])
-    assert area(clipped, kept) == pytest.approx(0.5 + 0.75 * slanted)
+    slanted = Mesh(points, faces[1:]).areas().sum()
+    assert Mesh(clipped, kept).areas().sum() == pytest.approx(0.5 + 0.75 * slanted)
 
 
 def test_lining_closes_an_open_shell():

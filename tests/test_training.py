@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -15,11 +11,9 @@ import torch
 
 from models.build import load_digitizer
 from tests import balls_people
+from tests.running_training import SMOKE, start, torchrun, wait_for_step
 from training.reports import read_metrics
 from utils.checkpoint import read_checkpoint
-
-ROOT = Path(__file__).parents[1]
-SMOKE = ["--config", str(ROOT / "configs/smoke.yaml")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,25 +41,6 @@ def train(*arguments: object) -> int:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def start(*arguments: object, ranks: int = 1) -> subprocess.Popen:
-    """The same in a process of its own, or in several."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"] if ranks > 1 else []
-    command = [sys.executable, *launcher, "train.py", *SMOKE, *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
-    """Until the run has logged a step and saved it."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        steps = [line["step"] for line in read_metrics(folder)]
-        if steps and max(steps) > step and (folder / "last.pt").is_file():
-            return
-        time.sleep(0.05)
-    raise AssertionError(process.stdout.read().decode() if process.poll() is not None else "too slow")
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -118,11 +93,12 @@ def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path, capsys):
         if name.startswith("coarse_"):
             assert torch.equal(tensor, parts[name]), name
     assert not torch.equal(coarse["part_networks.face.head.weight"], parts["part_networks.face.head.weight"])
+
     # Another backdrop is learnt, networks of twice the width are widened, any other width is another model.
-    another = lambda name, change: train(  # noqa: E731
-        *("--data_path", people, "--phase", 1, "--load_ckpt", folders["parts"] / "best.pt"),
-        *("--save_path", tmp_path / name, "--set", change),
-    )
+    def another(name: str, change: str) -> int:
+        start = ("--data_path", people, "--phase", 1, "--load_ckpt", folders["parts"] / "best.pt")
+        return train(*start, "--save_path", tmp_path / name, "--set", change)
+
     assert another("backdrop", "model.backdrop=[]") == 0
     assert another("wide", "model.depth_widths=[4, 6, 8, 10, 12]") == 0
     assert another("other", "model.normal_widths=[6, 6, 8, 10]") == 1
@@ -165,7 +141,7 @@ def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):
     alone, together = tmp_path / "alone", tmp_path / "together"
     assert train(*common, "--batch_size", 2, "--save_path", alone) == 0
     synchronised = ["--batch_size", 1, "--set", "compute.sync_batchnorm=true", "--save_path", together]
-    process = start(*common, *synchronised, ranks=2)
+    process = start(*common, *synchronised, launcher=torchrun(2))
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output.decode()
     logs = [[line for line in read_metrics(folder) if line["kind"] == "train"] for folder in (alone, together)]

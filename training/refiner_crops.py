@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets.pairs.pair_check import folder_ages
@@ -18,10 +18,9 @@ from datasets.pairs.training_pairs import TrainingPairs
 from geometry.coarse_grid import COARSE_STRIDE
 from geometry.window import Window
 from losses.objective import phase2_objective
-from losses.terms import LossWeights
 from models.digitizer import DepthMaps, Digitizer
-from models.refiner import RECEPTIVE_MARGIN, DepthRefiner
-from training.steps import Autocast, BatchResult, Complete, Scaled, train_only
+from models.refiner import RECEPTIVE_MARGIN
+from training.steps import BatchResult, Complete, RefinerPhase, Scaled
 from utils.atomic_file import atomic_path
 
 SLIDE = 2 * RECEPTIVE_MARGIN
@@ -196,22 +195,8 @@ class RefinerCrops(Dataset):
         return start, int(np.clip(start - RECEPTIVE_MARGIN, low, high - self.side - SLIDE))
 
 
-class CropPhase:
+class CropPhase(RefinerPhase):
     """Trains the refiner on crops."""
-
-    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast) -> None:
-        if not isinstance(model.refiner, DepthRefiner):
-            raise ValueError("a model without a refiner, expected one to train")
-        self.model = model.requires_grad_(False)
-        self.refiner = model.refiner
-        self.refiner.requires_grad_(True)
-        self.weights = weights
-        self.autocast = autocast
-        self.networks: dict[str, nn.Module] = {"refiner": self.refiner}
-
-    def train(self, fixed_statistics: bool = False) -> None:
-        """Put the refiner in training mode, and nothing else (`train_only`)."""
-        train_only(self.networks, self.model, fixed_statistics)
 
     def run(self, batch: RefinerCrop, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
@@ -223,7 +208,3 @@ class CropPhase:
         scaled(result.add(objective)).backward()
         complete("refiner")
         return result
-
-    def learns(self, term: str) -> bool:
-        """Whether a loss term, by its name, is one of those that are minimised: all of this phase are."""
-        return True

@@ -180,15 +180,14 @@ def _times(seen: float, terms: Terms) -> Terms:
     return {name: seen * term for name, term in terms.items()}
 
 
-class SecondPhase:
-    """Trains the refiner on what the frozen networks of phase 1 see.
+class RefinerPhase:
+    """What all ways to train the refiner do alike: it alone learns, and every term of its loss is minimised.
 
-    Frozen means without gradient and with fixed BatchNorm statistics: they run folded, as at inference.
+    Raises:
+        ValueError: the model has no refiner.
     """
 
-    def __init__(
-        self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
-    ) -> None:
+    def __init__(self, model: Digitizer, weights: LossWeights, autocast: Autocast) -> None:
         if not isinstance(model.refiner, DepthRefiner):
             raise ValueError("a model without a refiner, expected one to train")
         self.model = model.requires_grad_(False)
@@ -196,14 +195,34 @@ class SecondPhase:
         self.refiner.requires_grad_(True)
         self.weights = weights
         self.autocast = autocast
-        self.window = window
-        self.recompute = recompute
-        self.frozen = accelerate(model)
         self.networks: dict[str, nn.Module] = {"refiner": self.refiner}
 
     def train(self, fixed_statistics: bool = False) -> None:
         """Put the refiner in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
+
+    def learns(self, term: str) -> bool:
+        """Whether a loss term, by its name, is one of those that are minimised: all of this phase are."""
+        return True
+
+
+class SecondPhase(RefinerPhase):
+    """Trains the refiner on what the frozen networks of phase 1 see (METHOD.md 7).
+
+    Frozen means without gradient and with fixed BatchNorm statistics: they run folded, as at inference.
+
+    Args:
+        window: "canvas", or "person": the refiner sees only the box around the people of a batch.
+        recompute: compute the refiner's large maps again in the backward pass instead of keeping them.
+    """
+
+    def __init__(
+        self, model: Digitizer, weights: LossWeights, autocast: Autocast, window: str = "canvas", recompute: bool = True
+    ) -> None:
+        super().__init__(model, weights, autocast)
+        self.window = window
+        self.recompute = recompute
+        self.frozen = accelerate(model)
 
     def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
@@ -228,10 +247,6 @@ class SecondPhase:
         scaled(result.add(phase2_objective(depth, target, self.model.canvas, self.weights))).backward()
         complete("refiner")
         return result
-
-    def learns(self, term: str) -> bool:
-        """Whether a loss term, by its name, is one of those that are minimised: all of this phase are."""
-        return True
 
 
 def parameters_of(networks: dict[str, nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:

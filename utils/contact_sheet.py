@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from geometry.keypoints import INDEX, JOINTS
+from geometry.keypoints import JOINTS
 from geometry.parts import PARTS
 from geometry.textured_mesh import TexturedMesh
 from utils.portrait import Portrait, around
@@ -98,13 +98,13 @@ def draw_people(data: SheetInput) -> np.ndarray:
         cv2.polylines(picture, outline, True, PART_COLORS[part.kind.name], width, cv2.LINE_AA)
     contours, _ = cv2.findContours(data.person.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, contours, -1, (255, 255, 255), width)
-    at = lambda name: tuple(int(v) for v in np.round(data.joints[INDEX[name]]))  # noqa: E731
+    at = dict(zip(JOINTS, np.round(data.joints).astype(int).tolist(), strict=True))
     for a, b in SKELETON:
         side = a.split("_")[0] if a.split("_")[0] == b.split("_")[0] else ""
-        cv2.line(picture, at(a), at(b), SIDE_COLORS[side], 2 * width, cv2.LINE_AA)
+        cv2.line(picture, at[a], at[b], SIDE_COLORS[side], 2 * width, cv2.LINE_AA)
     for name, predicted in zip(JOINTS, data.predicted, strict=True):
         color = PREDICTED_COLOR if predicted else SIDE_COLORS.get(name.split("_")[0], SIDE_COLORS[""])
-        cv2.circle(picture, at(name), 3 * width, color, -1, cv2.LINE_AA)
+        cv2.circle(picture, at[name], 3 * width, color, -1, cv2.LINE_AA)
     return picture
 
 

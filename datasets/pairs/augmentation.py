@@ -110,7 +110,10 @@ def reframed(view: View, scale: float, shift: tuple[float, float], pixels: np.nd
     pixels = np.arange(size) if pixels is None else pixels
     across, down = (((pixels - middle - move) / scale + middle).astype(np.float32) for move in shift)
     sources = np.meshgrid(across, down)
-    warp = lambda image: cv2.remap(image, *sources, interpolation=cv2.INTER_LINEAR)  # noqa: E731
+
+    def warp(image: np.ndarray) -> np.ndarray:
+        return cv2.remap(image, *sources, interpolation=cv2.INTER_LINEAR)
+
     cosine = _cosine_to_axis(size)
     made = cosine[np.ix_(pixels, pixels)]
     cover = warp(view.person.astype(np.float32))

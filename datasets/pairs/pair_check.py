@@ -85,15 +85,6 @@ def check_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> dict[int, str
         return {position: line for part in parts for position, line in part.items()}
 
 
-def usable_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> tuple[list[Pair], list[str]]:
-    """The pairs that `check_pair` accepts, and one line about each of the others.
-
-    Raises:
-        InputError: more than BAD_FRACTION of them cannot be used.
-    """
-    return without(pairs, check_pairs(root, pairs, canvas))
-
-
 def without(pairs: Sequence[Pair], problems: dict[int, str]) -> tuple[list[Pair], list[str]]:
     """The pairs that have no problem, and the lines about the others.
 

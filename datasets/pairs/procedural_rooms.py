@@ -109,8 +109,9 @@ def _box(picture: np.ndarray, corners: tuple[int, int, int, int], fill: np.ndarr
         inner[...] = fill * (1 + rng.uniform(0.0, 0.5) * noise)[..., None]
 
 
-def _shelf(picture: np.ndarray, left: int, top: int, right: int, bottom: int, rng: np.random.Generator) -> None:
-    """Boards full of books and boxes."""
+def _shelf(picture: np.ndarray, corners: tuple[int, int, int, int], rng: np.random.Generator) -> None:
+    """Boards full of books and boxes in a rectangle (left, top, right, bottom)."""
+    left, top, right, bottom = corners
     picture[top:bottom, left:right] = _color(rng, (0.1, 0.5), (0.1, 0.5))
     high = int(rng.integers(24, 48))
     for board in range(bottom, top + high, -high):
@@ -134,13 +135,14 @@ def _furnish(picture: np.ndarray, horizon: int, rng: np.random.Generator) -> Non
             _box(picture, corners, fill, rng)
     if rng.random() < 0.45:
         left = int(rng.integers(0, PAINTED - 80))
-        _shelf(picture, left, int(rng.integers(40, 200)), min(left + int(rng.integers(60, 220)), PAINTED), horizon, rng)
+        top = int(rng.integers(40, 200))
+        _shelf(picture, (left, top, min(left + int(rng.integers(60, 220)), PAINTED), horizon), rng)
     for _ in range(rng.integers(0, 5)):  # sofas, boxes, plants: round or square, standing on the floor
         centre, foot = int(rng.integers(0, PAINTED)), horizon + int(rng.integers(0, 50))
         wide, tall = int(rng.integers(20, 110)), int(rng.integers(30, 160))
         color = _color(rng, (0.1, 0.7), (0.1, 0.8)).tolist()
-        shadow = picture[foot - 4 : foot + 8, max(centre - int(0.6 * wide), 0) : centre + int(0.6 * wide)]
-        shadow *= 0.6
+        reach = int(0.6 * wide)
+        picture[foot - 4 : foot + 8, max(centre - reach, 0) : centre + reach] *= 0.6  # its shadow
         if rng.random() < 0.5:
             cv2.rectangle(picture, (centre - wide // 2, foot - tall), (centre + wide // 2, foot), color, -1)
         else:

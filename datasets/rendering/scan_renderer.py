@@ -80,7 +80,7 @@ class ScanRenderer:
             raise InputError("no ray hits the mesh, expected a surface in front of the camera")
         front, back = (self.scan.appearance.albedo(side.faces, side.barycentric) for side in (hits.front, hits.back))
         normals = shading.front_normals(hits, self.scan.mesh, self.normals)
-        light = shading.light_on(self.tracer, hits, yaw, normals, lighting, self.ambient_rays)
+        light = shading.light_on(self.tracer, hits, yaw, normals, lighting, ambient_rays=self.ambient_rays)
         pictures = (shading.exposed(front, light, lighting.exposure), front, back)
         return PairImages(
             *(hits.picture(np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)) for rgb in pictures),

@@ -159,10 +159,13 @@ def _blurred(view: ViewHits, values: np.ndarray) -> np.ndarray:
     top, left = view.rows.min(), view.columns.min()
     shape = (view.rows.max() - top + 1, view.columns.max() - left + 1)
     rows, columns = view.rows - top, view.columns - left
-    canvas, weight = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    canvas[rows, columns], weight[rows, columns] = values, 1
-    blur = lambda image: cv2.boxFilter(image, -1, (TILE, TILE), normalize=False, borderType=cv2.BORDER_CONSTANT)  # noqa: E731
-    return (blur(canvas)[rows, columns] / blur(weight)[rows, columns]).astype(np.float32)
+    sums = []
+    for value in (values, 1):
+        image = np.zeros(shape, dtype=np.float32)
+        image[rows, columns] = value
+        blurred = cv2.boxFilter(image, -1, (TILE, TILE), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        sums.append(blurred[rows, columns])
+    return (sums[0] / sums[1]).astype(np.float32)
 
 
 def openness(tracer: Tracer, view: ViewHits, points: np.ndarray, normals: np.ndarray, rays: int) -> np.ndarray:
@@ -215,8 +218,8 @@ def light_on(
     open_sky = openness(tracer, view, points, normals, ambient_rays) if ambient_rays else np.ones(len(points))
     ambient = np.maximum(harmonics(seen) @ (COSINE_BANDS[:, None] * lighting.ambient), 0) * open_sky[:, None]
     cosine = np.maximum(seen @ lighting.key_direction, 0)
-    key_direction = turn(lighting.key_direction, -yaw)
-    visible = _key_visibility(tracer, view, points, key_direction, lighting.key_width, cosine > 0)
+    key = turn(lighting.key_direction, -yaw)
+    visible = _key_visibility(tracer, view, points, key, width=lighting.key_width, facing=cosine > 0)
     fill = np.maximum(seen @ lighting.fill_direction, 0) * (0.5 + 0.5 * open_sky)
     light = ambient + (cosine * visible)[:, None] * lighting.key_rgb + fill[:, None] * lighting.fill_rgb
     return light.astype(np.float32)

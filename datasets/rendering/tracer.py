@@ -90,7 +90,7 @@ class Tracer:
         front = self._refined(SideHits(found.distance, found.faces, found.barycentric), origin, rays)
         back = self._refined(self._last(front, origin, rays), origin, rays)
         back = back.where(back.distance >= front.distance, front)
-        return ViewHits(camera.size, rows, columns, origin, rays, front, back)
+        return ViewHits(camera.size, rows, columns, origin=origin, rays=rays, front=front, back=back)
 
     def occluded(self, origins: np.ndarray, directions: np.ndarray, reach: float = np.inf) -> np.ndarray:
         """Whether something stands in the way.

@@ -133,7 +133,10 @@ def _print(chart: Chart, marks: Landmarks, fabric: Fabric) -> np.ndarray:
 def _seams(kind: str, chart: Chart, edge: np.ndarray, marks: Landmarks) -> np.ndarray:
     """(N,) darkening in [0, 1] of hems, flies, pockets, plackets and side seams."""
     u = marks.unit
-    line = lambda distance, width: np.exp(-((distance / (width * u)) ** 2))  # noqa: E731
+
+    def line(distance: np.ndarray, width: float) -> np.ndarray:
+        return np.exp(-((distance / (width * u)) ** 2))
+
     dark = 0.18 * line(edge - 0.018 * u, 0.0012) + 0.2 * line(edge, 0.003)
     if kind in ("trousers", "cropped", "shorts"):
         back = chart.z < marks.hip[2]

@@ -83,7 +83,7 @@ def skin_color(
     color = color * (1 - np.clip(red, -0.1, 0.2)[:, None] * np.array([0.0, 0.7, 0.6]))
     head = chart.head > 0.5
     if head.any():
-        color[head] = _face(complexion, style, chart.position[head], color[head], scalp[head], marks)
+        color[head] = _face(complexion, style, chart.position[head], color[head], scalp=scalp[head], marks=marks)
     if complexion.socks is not None:
         sock = (chart.foot > 0.3) | (chart.leg_along > complexion.sock_top)
         knit = 1 + 0.05 * noise(p, (250, 40, 250), seed + 3)

@@ -63,24 +63,14 @@ def check_indices(path: Path, faces: np.ndarray, vertices: int) -> None:
         raise InputError(f"{path}: a face names vertex {wrong.flat[0]}, expected 0 to {vertices - 1}")
 
 
-def parse_numbers(text: bytes) -> np.ndarray:
-    """(N,) float64: all numbers of a text; none, or fewer than it has words, when a word is none."""
+def parse_numbers(text: bytes, dtype: type[np.number] = np.float64) -> np.ndarray:
+    """(N,) all numbers of a text, floats or whole ones; none, or fewer than it has words, when a word is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return np.fromstring(text, dtype=np.float64, sep=" ")
+            return np.fromstring(text, dtype=dtype, sep=" ")
     except ValueError:
-        return np.empty(0)
-
-
-def parse_integers(text: bytes) -> np.ndarray:
-    """(N,) int64: the same for whole numbers."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return np.fromstring(text, dtype=np.int64, sep=" ")
-    except ValueError:
-        return np.empty(0, np.int64)
+        return np.empty(0, dtype)
 
 
 def unit_rgb(values: np.ndarray) -> np.ndarray:

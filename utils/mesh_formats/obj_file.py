@@ -17,7 +17,6 @@ from utils.mesh_formats.content import (
     SurfaceMaterial,
     beside,
     fan,
-    parse_integers,
     parse_numbers,
     unit_rgb,
 )
@@ -69,7 +68,7 @@ def _parse_faces(path: Path, lines: list[bytes]) -> list[_Corners]:
         chosen = np.flatnonzero(layouts == layout)
         number, named = int(corners[chosen[0]]), int(most[chosen[0]]) + 1
         text = b" ".join([lines[index] for index in chosen] if len(chosen) < len(lines) else lines)
-        values = parse_integers(text.replace(b"/", b" "))
+        values = parse_numbers(text.replace(b"/", b" "), np.int64)
         if number < 3 or (least[chosen] < most[chosen]).any() or values.size != len(chosen) * number * named:
             raise InputError(
                 f"{path}: face line 'f {decoded(lines[chosen[0]][:60])}' or one like it cannot be read, "
