@@ -25,6 +25,7 @@ SAMPLES = Path(__file__).parent / "samples"
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--load_ckpt", default=SHIPPED_CHECKPOINT, help="checkpoint of this project, or the authors'")
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:n or mps")

@@ -87,6 +87,7 @@ class Measured:
 
     @property
     def median(self) -> float:
+        """Of the repeats [s]."""
         return statistics.median(self.seconds)
 
 
@@ -133,6 +134,7 @@ def machine() -> dict[str, str]:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--repeats", type=int, default=3)
@@ -142,6 +144,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0 when every stage could be measured, 1 otherwise."""
     args = parse_args(argv)
     if args.alone:
         print(json.dumps(asdict(measure(args.alone, args.repeats))))

@@ -47,6 +47,7 @@ PACKAGES = ("numpy", "open3d", "scipy")
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--pred",

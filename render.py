@@ -27,6 +27,7 @@ SMALLEST = 128
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
         "--data_path", type=Path, default=Path("data"), help="data folder; pairs go to its PERS/, list/"

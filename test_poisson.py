@@ -28,6 +28,7 @@ DEPTHS = range(4, 14)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument(
         "inputs", nargs="*", type=Path, metavar="FOLDER", help="results of test_model.py, or what it was given"
@@ -109,6 +110,7 @@ def mesh_cloud(
 
 @ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 when every cloud has become a mesh."""
     args = parse_args(argv)
     run = results_of(args)
     try:

@@ -23,6 +23,7 @@ from utils.errors import InputError, ends_in_one_line
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_path", type=Path, default=Path("data"), help="data folder in the official layout")
     parser.add_argument("--phase", type=int, choices=(1, 2), required=True)

@@ -237,6 +237,7 @@ def verify(anny_model: Any, asset: dict[str, np.ndarray]) -> float:
 
 
 def main() -> None:
+    """Build the asset, compare it with Anny's own bodies, and write it."""
     anny_model = load_anny()
     asset = build(anny_model)
     worst = verify(anny_model, asset)

@@ -38,6 +38,7 @@ class Costs:
 
     @property
     def flop(self) -> int:
+        """Of all operations together."""
         return sum(operation.flop for operation in self.operations)
 
     @property

@@ -84,6 +84,7 @@ def make_sample(seed: int, folder: Path, size: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Render the people of the seeds and write their photos and scans."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--folder", type=Path, default=Path("samples"))

@@ -236,6 +236,7 @@ def with_tables(page: str, tables: dict[str, str]) -> str:
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample_seconds", type=float, default=SAMPLE_SECONDS, help="of one core, for one pair")
     parser.add_argument("--write", type=Path, help="page whose tables are replaced")
@@ -243,6 +244,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Print the tables, or write them into a page; returns the exit code."""
     args = parse_args(argv)
     tables = {
         "counts": counts_table(),

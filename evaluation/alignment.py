@@ -22,6 +22,7 @@ class Similarity:
 
     @classmethod
     def identity(cls) -> Similarity:
+        """The similarity that leaves every point where it is."""
         return cls(1.0, np.eye(3), np.zeros(3))
 
     def apply(self, points: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ DETAIL_SIGMA = 4 / 768
 INSIDE = 8 / 768
 """Of the canvas; pixels nearer to a silhouette or to a jump are not counted: there a code turns within a pixel."""
 JUMP = 0.06
-"""Network units (3 cm of a grown person) from which a step between two neighbours is one surface before another."""
+"""Network units (4 cm of a grown person) from which a step between two neighbours is one surface before another."""
 
 
 def relief(normals: np.ndarray, present: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ RIM_WEIGHT = 0.2
 WIDEST_ROUND = 26 / 768
 """Radius [canvas] above which bodies are not round: the outline of a torso is like that of a limb of this radius."""
 WIDEST_GAP = 0.22
-"""Network units (12 cm of a grown person). A wider gap at the rim is a hand before a hip: no link."""
+"""Network units (13 cm of a grown person). A wider gap at the rim is a hand before a hip: no link."""
 THIN = 24 / 768
 """Radius [canvas] below which a limb counts as thin: arms, hands, feet, shins. A coarse anchor hardly knows them."""
 THIN_WEIGHT = 1.0

@@ -32,7 +32,7 @@ FILE_STEPS_PER_PIXEL = 32
 FILE_LARGEST_PX = 65536 // FILE_STEPS_PER_PIXEL
 """Depths [px] from here on do not fit uint16, so 2048 px is the largest picture."""
 WORLD_PER_NETWORK_UNIT = HALF_TANGENT / 2
-"""World units in one network unit: 0.233."""
+"""World units in one network unit: 0.233. That is 0.6 m of a grown person, who stands about 0.7 world units high."""
 
 
 def pixels_from_distance(distance: Array, size: int) -> Array:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import cv2
 import gradio as gr
@@ -129,8 +130,8 @@ def frame_around(mesh: str | None) -> str:
 
 
 def visitor_of(request: gr.Request) -> str:
-    """The name of a visitor's page, as Gradio gives it."""
-    return str(request.session_hash)
+    """The name of a visitor's page, as Gradio gives it; programs that have no page get a new one every time."""
+    return request.session_hash or uuid4().hex
 
 
 def moved(shown: Shown, joint: str, place: tuple[float, float]) -> Shown:
@@ -142,6 +143,47 @@ def moved(shown: Shown, joint: str, place: tuple[float, float]) -> Shown:
     return replace(shown, keypoints=replace(shown.keypoints, xy=xy, score=score, origin=origin))
 
 
+@dataclass(frozen=True)
+class _Actions:
+    """What the page's controls call. Gradio gives the request and the click by their types, the progress bar by its
+    default, and shows what is raised here."""
+
+    demo: Demo
+
+    def digitize(
+        self,
+        path: str | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  (how Gradio finds the progress bar)
+    ) -> Iterator[tuple[Any, ...]]:
+        yield from self._told(self.demo.start(path, progress, visitor_of(request)))
+
+    def correct(
+        self,
+        shown: Shown | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  (as above)
+    ) -> Iterator[tuple[Any, ...]]:
+        yield from self._told(self.demo.again(shown, progress, visitor_of(request)))
+
+    def place(self, shown: Shown | None, joint: str, click: gr.SelectData) -> tuple[Any, Any]:
+        if shown is None:
+            raise gr.Error("no joints yet: digitize a photo first", print_exception=False)
+        shown = moved(shown, joint, tuple(click.index))
+        return shown, picture_of_joints(shown)
+
+    def leave(self, request: gr.Request) -> None:
+        self.demo.leave(visitor_of(request))
+
+    @staticmethod
+    def _told(results: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """The results; errors as the one line that they are."""
+        try:
+            yield from results
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+
 def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
     """The page: inputs on the left, the person on the right, joints to correct below.
 
@@ -149,33 +191,7 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
         samples: folder of example photos; may be empty.
         jobs: photos at a time.
     """
-
-    def run(path: str | None, request: gr.Request, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008  (Gradio finds the progress bar by its default)
-        yield from told(demo.start(path, progress, visitor_of(request)))
-
-    def rerun(
-        shown: Shown | None,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008  (as above)
-    ) -> Iterator[tuple[Any, ...]]:
-        yield from told(demo.again(shown, progress, visitor_of(request)))
-
-    def told(results: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """The results; errors as the one line that they are."""
-        try:
-            yield from results
-        except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    def place(shown: Shown | None, joint: str, click: gr.SelectData) -> tuple[Any, Any]:
-        if shown is None:
-            raise gr.Error("no joints yet: digitize a photo first", print_exception=False)
-        shown = moved(shown, joint, tuple(click.index))
-        return shown, picture_of_joints(shown)
-
-    def leave(request: gr.Request) -> None:
-        demo.leave(visitor_of(request))
-
+    actions = _Actions(demo)
     with gr.Blocks(title="2K2K", analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)) as page:
         gr.Markdown(
             "# One photo to a person in 3D\nOne standing person, whole or nearly so. Nothing leaves this machine."
@@ -205,10 +221,10 @@ def build_page(demo: Demo, samples: Path, jobs: int) -> gr.Blocks:
                 correct = gr.Button("Digitize with these joints", elem_id="again")
                 back = gr.Image(label="normals of the back", height=420)
         outputs = [shown, joints, mesh, slider, back, warnings, files]
-        button.click(run, photo, outputs, concurrency_limit=jobs, concurrency_id="digitize")
-        correct.click(rerun, shown, outputs, concurrency_limit=jobs, concurrency_id="digitize")
-        joints.select(place, [shown, joint], [shown, joints])
-        page.unload(leave)
+        button.click(actions.digitize, photo, outputs, concurrency_limit=jobs, concurrency_id="digitize")
+        correct.click(actions.correct, shown, outputs, concurrency_limit=jobs, concurrency_id="digitize")
+        joints.select(actions.place, [shown, joint], [shown, joints])
+        page.unload(actions.leave)
     return page.queue(max_size=QUEUE)
 
 

@@ -22,7 +22,9 @@ class LossWeights:
     normals_l1: float = 0.85
     normals_ssim: float = 0.15
     depth: float = 0.85
-    depth_beta: float = 1.0  # [network units] the smooth L1 of depth is an L1 above this error; 1 unit is about 0.5 m
+    depth_beta: float = (
+        1.0  # [network units] the smooth L1 of depth is an L1 above this error (geometry.depth: in metres)
+    )
     coarse_background: float = 1.0  # of background pixels, in the depth loss of the coarse depth
     full_background: float = 1.0  # the same of the refined depth; 0 needs model.masked
     consistency: float = 0.15  # smooth L1 of the normals of the predicted depth, coarse and refined
@@ -66,7 +68,7 @@ def depth_loss(predicted: Tensor, target: Tensor, weights: LossWeights, backgrou
         predicted: (B, 2, H, W) after ReLU6.
         target: (B, 2, H, W), 0 on the background.
         background: weight of background pixels; 1 is the paper's. A depth that is masked before anything sees
-            it can do without them, and a map without the cliff of two metres to the background is easier.
+            it can do without them, and a map without the cliff of four network units to the background is easier.
     """
     pixel_weight = torch.where(target[:, :1] > 0, 1.0, background)
     errors = F.smooth_l1_loss(predicted, depth_target(target), beta=weights.depth_beta, reduction="none")

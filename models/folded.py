@@ -46,6 +46,7 @@ class FoldedConv(nn.Module):
 
     @classmethod
     def of(cls, layer: ConvNormReLU, dtype: torch.dtype) -> FoldedConv:
+        """Fold the BatchNorm of a layer into its convolution, in a number type."""
         return cls(*fold(layer.conv, layer.norm), dtype)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ def test_an_arm_before_a_hip_is_joined_by_a_step_that_may_be_left_open():
     mask = np.zeros((128, 128), bool)
     mask[20:110, 30:100] = True
     front, back = np.where(mask, 2.0, FRONT_BACKGROUND), np.where(mask, 2.1, 0)
-    front[40:80, 50:60] -= 0.5  # 12 cm of a grown person before it
+    front[40:80, 50:60] -= 0.5  # 30 cm of a grown person before it
     sides = lift_sides(front, back)
     closed, opened = map_mesh(sides), map_mesh(sides, open_jumps=True)
     assert_closed(closed.faces)

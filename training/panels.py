@@ -19,10 +19,10 @@ TILE = 224
 ANGLE_SHOWN = 60.0
 """Normal error at the end of the color scale [deg]."""
 DEPTH_SHOWN = 0.15
-"""Depth error at the end of the color scale [network units], about 80 mm."""
+"""Depth error at the end of the color scale [network units]: 90 mm of a grown person."""
 CAPTIONS = (
     "photo / mask", "coarse normals", "fused normals", "true normals", "error, red 60 deg",
-    "depth", "true depth", "error, red 80 mm",
+    "depth", "true depth", "error, red 90 mm",
 )  # fmt: skip
 
 

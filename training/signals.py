@@ -20,6 +20,7 @@ class StopRequest:
 
     @property
     def asked(self) -> bool:
+        """Whether a signal has asked this process to stop."""
         return self.signal is not None
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -51,6 +51,7 @@ class TrunkJoints:
 
     @property
     def is_seen_from_front(self) -> bool:
+        """Whether the shoulders lie as far apart as those of a person who faces the camera."""
         return self.shoulders[1, 0] - self.shoulders[0, 0] > NARROWEST * self.length
 
     def corners(self) -> np.ndarray:

@@ -54,6 +54,7 @@ class BatchReport:
 
     @property
     def exit_code(self) -> int:
+        """0 when nothing failed, 1 otherwise."""
         return 1 if self.failures else 0
 
     def print_summary(self, verb: str) -> None:

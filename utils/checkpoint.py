@@ -39,6 +39,7 @@ class Checkpoint:
 
     @property
     def has_refiner(self) -> bool:
+        """Whether it holds the refiner of phase 2."""
         return any(name.startswith("refiner.") for name in self.weights)
 
 

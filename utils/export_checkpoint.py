@@ -30,6 +30,7 @@ def halved(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="checkpoint of train.py")
     parser.add_argument("target", help="file to write")

@@ -50,6 +50,7 @@ class Portrait:
 
     @classmethod
     def of(cls, surface: TexturedMesh, viewer: Viewer) -> Portrait:
+        """Look at a surface and light it."""
         seen = look_at(surface.mesh, viewer)
         return cls(surface, seen, light_on(unit(seen.interpolate(surface.normals)), viewer))
 

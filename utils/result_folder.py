@@ -37,6 +37,7 @@ class ResultFolder:
         return self.root / f"{relative}.png"
 
     def cloud(self, name: str, closed: bool) -> Path:
+        """The cloud of the maps, or the closed one."""
         return self.root / (CLOSED_CLOUDS if closed else CLOUDS) / f"{name}.ply"
 
     def sheet(self, name: str) -> Path:

@@ -126,6 +126,7 @@ class MadeUpBackgrounds:
     """Rooms, studios and open air that need no files."""
 
     def background(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """(size, size, 3) uint8 RGB; see procedural_background."""
         return procedural_background(size, rng)
 
 

@@ -55,10 +55,12 @@ class Pair:
 
     @property
     def folder(self) -> str:
+        """Name of the view: {SET}_0_y_{YAW}_x."""
         return f"{self.set_name}_0_y_{self.yaw:g}_x"
 
     @property
     def shaded_front(self) -> str:
+        """The lit photo."""
         return f"{SHADED}/{self.folder}/{self.subject}_front.png"
 
     def color(self, side: str) -> str:
@@ -71,6 +73,7 @@ class Pair:
 
     @property
     def joints(self) -> str:
+        """The 31 joints."""
         return f"{JOINTS}/{self.folder}/{self.subject}{JOINTS_FILE[1]}"
 
     @property

@@ -128,6 +128,7 @@ class KnownKeypoints:
     found: Keypoints  # in the photo's pixels; joints may be missing
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
+        """The given joints, whatever the photo."""
         return FoundKeypoints(self.found)
 
 
@@ -138,6 +139,7 @@ class KnownMask:
     found: np.ndarray  # (H, W) bool
 
     def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
+        """The given mask, whatever the photo and the joints."""
         return FoundMask(self.found)
 
 
@@ -149,6 +151,7 @@ class _FileOr:
     detector: KeypointSource
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
+        """The given joints, whatever the photo."""
         there = photo.is_file and keypoint_path(photo.path).exists()
         return (self.file if there else self.detector).keypoints(photo)
 
@@ -161,4 +164,5 @@ class _GivenOr:
     model: MaskSource
 
     def mask(self, photo: Photo, keypoints: Keypoints) -> FoundMask:
+        """The given mask, whatever the photo and the joints."""
         return (self.given if has_given_mask(photo) else self.model).mask(photo, keypoints)

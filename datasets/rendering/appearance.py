@@ -21,6 +21,7 @@ class PlainColor:
     rgb: tuple[float, float, float]  # sRGB in [0, 1]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """See datasets.rendering.scan.Appearance."""
         return np.full((len(faces), 3), self.rgb, dtype=np.float32)
 
 
@@ -32,6 +33,7 @@ class VertexColor:
     rgb: np.ndarray  # (V, 3) uint8 or float sRGB; floats in [0, 1]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """See datasets.rendering.scan.Appearance."""
         return _interpolated(self.rgb[self.faces[faces]], barycentric)
 
 
@@ -42,6 +44,7 @@ class CornerColor:
     rgb: np.ndarray  # (F, 3, 3) uint8 or float sRGB; floats in [0, 1]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """See datasets.rendering.scan.Appearance."""
         return _interpolated(self.rgb[faces], barycentric)
 
 
@@ -59,6 +62,7 @@ class TextureColor:
     uv: np.ndarray  # (F, 3, 2) float32 texture coordinates of every triangle's corners
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """See datasets.rendering.scan.Appearance."""
         if not len(faces):
             return np.zeros((0, 3), dtype=np.float32)
         uv = np.einsum("nkc,nk->nc", self.uv[faces].astype(np.float64), barycentric)
@@ -87,6 +91,7 @@ class MaterialColor:
     materials: Sequence[Appearance]
 
     def albedo(self, faces: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
+        """See datasets.rendering.scan.Appearance."""
         rgb = np.zeros((len(faces), 3), dtype=np.float32)
         material = self.material[faces]
         for index in np.unique(material):

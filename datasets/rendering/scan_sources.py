@@ -119,9 +119,11 @@ class RenderPeople:
     set_name: str = "RP"
 
     def names(self) -> list[str]:
+        """See ScanSource."""
         return _folders(self.root / "obj/RP", FOLDER_ENDING)
 
     def files(self, name: str) -> list[Path]:
+        """See ScanSource."""
         folder = self.root / f"obj/RP/{name}{FOLDER_ENDING}"
         meshes = [folder / f"{name}{ending}.obj" for ending in MESH_ENDINGS]
         return [*meshes, *_rp_textures(folder / "tex", name), self._joints(name)]
@@ -130,6 +132,7 @@ class RenderPeople:
         return self.root / f"Joint3D/RP/{name}.json"
 
     def load(self, name: str) -> Scan:
+        """See ScanSource."""
         folder = self.root / f"obj/RP/{name}{FOLDER_ENDING}"
         mesh = _first([folder / f"{name}{ending}.obj" for ending in MESH_ENDINGS], "mesh")
         texture = _rp_texture(folder / "tex", name)
@@ -168,9 +171,11 @@ class THuman2:
     set_name: str = "THuman2"
 
     def names(self) -> list[str]:
+        """See ScanSource."""
         return _folders(self.root / "obj/THuman2/data")
 
     def files(self, name: str) -> list[Path]:
+        """See ScanSource."""
         mesh = self.root / f"obj/THuman2/data/{name}/{name}.obj"
         fits = self.smpl_model_path or self.root / "obj/THuman2/smplx"
         joints = self.root / f"Joint3D/THuman2/{name}.json"
@@ -178,6 +183,7 @@ class THuman2:
         return [mesh, joints, fits / name / "smplx_param.pkl", *textures]
 
     def load(self, name: str) -> Scan:
+        """See ScanSource."""
         mesh, joints, fit, *textures = self.files(name)
         scan = _load(name, _first([mesh], "mesh"), self.size, _first(textures, "texture"), joints)
         return turned(scan, -read_facing(fit))
@@ -208,13 +214,16 @@ class TwoK2K:
     set_name: str = "2K2K"
 
     def names(self) -> list[str]:
+        """See ScanSource."""
         return _folders(self.root / "obj/2K2K")
 
     def files(self, name: str) -> list[Path]:
+        """See ScanSource."""
         beside = [self.root / f"obj/2K2K/{name}/{name}{ending}" for ending in (".ply", ".obj", ".png")]
         return [*beside, self.root / f"Joint3D/2K2K/{name}.json"]
 
     def load(self, name: str) -> Scan:
+        """See ScanSource."""
         ply, obj, png, joints = self.files(name)
         mesh = _first([ply, obj], "mesh")
         texture = _first([png], "texture") if mesh.suffix.lower() == ".obj" else None
@@ -230,6 +239,7 @@ class MeshFolder:
 
     @property
     def set_name(self) -> str:
+        """The folder's own name as one word."""
         return _one_word(self.root.resolve().name)
 
     @cached_property
@@ -249,12 +259,15 @@ class MeshFolder:
         return meshes
 
     def names(self) -> list[str]:
+        """See ScanSource."""
         return list(self.meshes)
 
     def files(self, name: str) -> list[Path]:
+        """See ScanSource."""
         path = self.meshes[name]
         return [path, *(path.with_suffix(ending) for ending in (".json", ".mtl", ".bin"))]
 
     def load(self, name: str) -> Scan:
+        """See ScanSource."""
         path = self.meshes[name]
         return _load(name, path, self.size, None, path.with_suffix(".json"))

@@ -45,6 +45,7 @@ class SubjectRenderer:
     overwrite: bool = False
 
     def pair(self, name: str, yaw: float) -> Pair:
+        """The pair that a view of a subject becomes; yaw in degrees."""
         return Pair(self.source.set_name, name, yaw)
 
     @property

@@ -20,6 +20,7 @@ class Synthetic:
     set_name: str = "Synthetic"
 
     def names(self) -> list[str]:
+        """See datasets.rendering.scan_sources.ScanSource."""
         return [f"synthetic_{seed:06d}" for seed in range(self.seed, self.seed + self.count)]
 
     def files(self, name: str) -> list[Path]:
@@ -33,6 +34,7 @@ class Synthetic:
         return int(match.group(1)) if match else None
 
     def load(self, name: str) -> Scan:
+        """See datasets.rendering.scan_sources.ScanSource."""
         seed = self.seed_of(name)
         if seed is None:
             raise InputError(f"{name}: no synthetic person, expected a name such as synthetic_000007")

@@ -42,6 +42,7 @@ class PlyTable:
         return np.stack([self.values[name] for name in names], axis=1)
 
     def has(self, names: tuple[str, ...]) -> bool:
+        """Whether all these properties are in the element."""
         return all(name in self.values for name in names)
 
 

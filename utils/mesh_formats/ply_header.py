@@ -38,6 +38,8 @@ class PlyElement:
 
 @dataclass(frozen=True)
 class PlyHeader:
+    """What a PLY file says before its numbers."""
+
     encoding: str  # one of BYTE_ORDERS
     elements: tuple[PlyElement, ...]
     comments: tuple[str, ...]

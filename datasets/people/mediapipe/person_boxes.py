@@ -39,6 +39,7 @@ class Detection:
 
     @property
     def region(self) -> Region:
+        """The square of the photo that the landmark network sees."""
         return person_region(self.hips, self.reach)
 
     @property
