@@ -100,7 +100,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 @dataclass(frozen=True)
-class Work:
+class SubjectMeasurer:
     """Measures one subject after another, in this process or another one."""
 
     pairs: dict[str, Comparison]
@@ -130,7 +130,7 @@ class Work:
         return _from_source(self.source, pair.subject)
 
     def result(self, name: str) -> Measurement:
-        """What the work on a name found out."""
+        """The measurement of a subject that was called before."""
         content = json.loads((self.numbers / f"{name}.json").read_text(encoding="utf-8"))
         distributions = {block: Distribution(**one) for block, one in content["distributions"].items()}
         return Measurement(content["values"], distributions, content["warnings"])
@@ -161,7 +161,7 @@ def _frame(args: argparse.Namespace, protocol: str) -> str | None:
 
 
 def find_pairs(args: argparse.Namespace, protocol: str, source: ScanSource | None) -> Pairs:
-    """What the arguments ask to measure."""
+    """The predictions and their ground truth, as the arguments choose them."""
     split = read_split(args.split) if args.split else None
     if source is not None:
         if isinstance(source, Synthetic):
@@ -199,7 +199,7 @@ def evaluate(args: argparse.Namespace) -> Results:
         _settings(args, protocol, frame), {pair.name: pair.subject for pair in pairs.ready}, failures=pairs.failures
     )
     with tempfile.TemporaryDirectory() as numbers:
-        work = Work(
+        measurer = SubjectMeasurer(
             by_name,
             source,
             protocol,
@@ -208,8 +208,8 @@ def evaluate(args: argparse.Namespace) -> Results:
             numbers=Path(numbers),
             pictures=args.out / "turntables",
         )
-        report = run_batch(list(by_name), work, lambda name: False, "evaluate", args.jobs)
-        results.measured = {name: work.result(name) for name in by_name if name in set(report.done)}
+        report = run_batch(list(by_name), measurer, lambda name: False, "evaluate", args.jobs)
+        results.measured = {name: measurer.result(name) for name in by_name if name in set(report.done)}
     results.failures |= report.failures
     return results
 

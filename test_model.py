@@ -118,14 +118,14 @@ def person_choice(text: str) -> int | str:
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, object]:
-    """What the results depend on beside photos, masks and joints.
+    """What the results depend on besides photos, masks and joints.
 
     Raises:
         InputError: there is no such checkpoint.
     """
     options = ["precision", "agreement", "keypoints", "mask", "person", "frame"]
     options += ["mesh_step", "open_jumps", "height", "turntable"]
-    options += ["save_keypoints"] * args.save_keypoints  # more files, none different
+    options += ["save_keypoints"] * args.save_keypoints  # it adds files and changes none
     return {
         "checkpoint": Path(args.load_ckpt).name,
         "checkpoint_sha256": fingerprint(args.load_ckpt),

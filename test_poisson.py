@@ -82,7 +82,7 @@ def mesh_cloud(
     name: str, run: ResultFolder, records: Records, depth: int, threads: int, height: float | None = None
 ) -> None:
     """Read one cloud of a run, write its mesh; the kind of its records is the format."""
-    # Open3D takes a second to import: the process that only hands out work does without.
+    # Open3D takes a second to import: the process that only starts others does not need it.
     from geometry.surface import points_inwards, reconstruct_surface
     from utils.mesh_files import write_mesh
     from utils.ply import read_cloud

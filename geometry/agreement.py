@@ -1,14 +1,15 @@
-"""Depth that agrees with the normals: what the normals say of slopes, on what a depth says of places.
+"""Depth that agrees with the normals: slopes from the normals, positions from a depth map (METHOD.md 9.5).
 
-A coarse depth knows where a limb is and not how it is shaped; the normals know shapes and not places. On a person's
-pixels of both maps this finds the depths that come nearest, in least squares, to
+A coarse depth tells where a limb is but not its shape; the normals tell shape but not position. On a person's pixels
+of both maps this finds the depths that fulfil best, in least squares,
 
-    d[neighbour] - d[pixel] = the step that the stored normal tells (METHOD.md 6: exactly s n_xy / n_z)
-    d = anchor, weakly: above ANCHOR_LENGTH the anchor rules, below it the normals
+    d[neighbour] - d[pixel] = the step that the stored normal encodes (METHOD.md 6: exactly s n_xy / n_z)
+    d = anchor, weakly: it decides on scales above ANCHOR_LENGTH, the normals below
     d_back - d_front = what a round limb leaves between the two at its outline
     d_back - d_front = the anchor's thickness inside thin limbs, or a round limb's where the anchor is thinner
 
-A step that is far from the anchor's own counts less, for there a hand may be before a hip. No camera, no training.
+A step that differs much from the anchor's own counts less, because a hand may be in front of a hip there. Neither a
+camera nor training is involved.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from geometry.pixel_sets import eroded, nearest_in, outline_distance, rim_of
 ANCHOR_LENGTH = 1 / 64
 """Of the canvas: 12 px of 768."""
 BLIND_RIM, BLIND_WEIGHT = 3 / 768, 0.02
-"""Of the canvas; so near to the outline a coarse anchor is far too thick, and counts only so much."""
+"""Width [fraction of the canvas] of the rim in which a coarse anchor is far too thick, and its weight there."""
 FLATTEST = 0.12
-"""Least n_z that is believed: 83 deg in the code, a step of 8 s."""
+"""Smallest n_z that is used: 83 deg in the code, a step of 8 s."""
 DOUBTFUL_STEP = 1.5
-"""So many s off the anchor's own step, a told step counts half."""
-UNTOLD_WEIGHT = 0.05
-"""Of the anchor's own steps, which stand in where there are no normals."""
+"""Difference [s] to the anchor's own step at which the step of a normal counts half."""
+UNKNOWN_WEIGHT = 0.05
+"""Weight of the anchor's own steps, which are used where there are no normals."""
 KNOWN_SUM = 0.3
-"""Sum of a stored normal's three values, which is 0 where no network has looked and at least 0.63 otherwise."""
+"""Sum of a stored normal's three values, which is 0 where no part covers the pixel and at least 0.63 otherwise."""
 MIXED_AT_2048 = 2
 """Normals of so many pixels of the rim [px] are mixed with the background's 0: the next ones inside stand in."""
 DIRECTION_SIGMA = 1.5
@@ -44,9 +45,9 @@ RIM_WEIGHT = 0.2
 WIDEST_ROUND = 26 / 768
 """Radius [canvas] above which bodies are not round: the outline of a torso is like that of a limb of this radius."""
 WIDEST_GAP = 0.22
-"""Network units (13 cm of a grown person). A wider gap at the rim is a hand before a hip: no link."""
+"""Network units (13 cm of a grown person). A wider gap at the rim is a hand in front of a hip: no link."""
 THIN = 24 / 768
-"""Radius [canvas] below which a limb counts as thin: arms, hands, feet, shins. A coarse anchor hardly knows them."""
+"""Radius [canvas] below which a limb counts as thin: arms, hands, feet, shins. A coarse anchor hardly shows them."""
 THIN_WEIGHT = 1.0
 """Of a thin limb's thickness, over its radius [px] squared: it rules above the limb's own scale."""
 THIN_THICKNESS = 0.9
@@ -61,7 +62,7 @@ class _Pairs:
 
     first: np.ndarray  # (E,) int32, the left or upper one
     second: np.ndarray  # (E,) int32
-    teller: np.ndarray  # (E,) int32, the one whose normal is made of this step: the left or the lower one
+    owner: np.ndarray  # (E,) int32, the one whose normal encodes this step: the left or the lower one
     axis: np.ndarray  # (E,) int8, 0 along a row, 1 along a column
 
     @classmethod
@@ -81,7 +82,7 @@ class _Pairs:
 
 @dataclass(frozen=True)
 class _Outline:
-    """What the silhouette says of each of a person's N pixels."""
+    """Properties of a person's N pixels that follow from the silhouette."""
 
     inside: np.ndarray  # (N,) distance [px] to the smooth outline
     rim: np.ndarray  # (N,) bool, pixels that touch one outside, at a side or a corner
@@ -123,8 +124,8 @@ def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: i
     outline, pairs, count = _Outline.of(person, canvas), _Pairs.of(person), int(person.sum())
     least = LEAST_THICKNESS * outline.thickness
     depth = _thickened(_plausible(result, person), least)
-    told = [_told_steps(*side, pairs, person, outline) for side in zip(depth, normals, strict=True)]
-    wanted = _joined([*told, _rim_links(depth, outline), _thin_limbs(depth, outline)], [0, count, 0, 0])
+    steps = [_normal_steps(*side, pairs, person, outline) for side in zip(depth, normals, strict=True)]
+    wanted = _joined([*steps, _rim_links(depth, outline), _thin_limbs(depth, outline)], [0, count, 0, 0])
     rows, columns = np.nonzero(person)
     place = np.stack([np.repeat([0, 1], count), np.tile(rows, 2), np.tile(columns, 2)], axis=1).astype(np.int32)
     blind = np.where(outline.inside <= BLIND_RIM * canvas, BLIND_WEIGHT, 1.0)
@@ -141,37 +142,38 @@ def _plausible(anchor: np.ndarray, person: np.ndarray) -> np.ndarray:
     return anchor[:, rows[person], columns[person]]
 
 
-def _told_steps(
+def _normal_steps(
     depth: np.ndarray, stored: np.ndarray, pairs: _Pairs, person: np.ndarray, outline: _Outline
 ) -> Differences:
-    """The steps of one side between all neighbours, with the weight that they deserve.
+    """The steps of one side between all neighbours, with their weights.
 
     Args:
         depth: (N,) anchor of the person's pixels.
         stored: (3, h, w) stored normals.
     """
     unit = slope_unit(outline.canvas)
-    slopes, sureness, told_at = _slopes(stored, person, outline)
+    slopes, confidence, measured_at = _slopes(stored, person, outline)
     away = np.einsum("cn,cn->n", slopes, outline.inwards) * outline.inwards
     ends = np.sqrt(outline.inside[pairs.first]), np.sqrt(outline.inside[pairs.second])
     # Thickness grows with the root of the distance to the outline, so slopes fall with it.
-    steeper = np.maximum(2 * np.sqrt(told_at[pairs.teller]) / (ends[0] + ends[1]), 1)
+    steeper = np.maximum(2 * np.sqrt(measured_at[pairs.owner]) / (ends[0] + ends[1]), 1)
     steeper = np.where(outline.rim[pairs.first] | outline.rim[pairs.second], steeper, 1)
-    told = slopes[pairs.axis, pairs.teller] + (steeper - 1) * away[pairs.axis, pairs.teller]
+    encoded = slopes[pairs.axis, pairs.owner] + (steeper - 1) * away[pairs.axis, pairs.owner]
     own = depth[pairs.second] - depth[pairs.first]
-    known = sureness[pairs.teller] > 0
-    step = np.where(known, unit * told, own)
+    known = confidence[pairs.owner] > 0
+    step = np.where(known, unit * encoded, own)
     doubt = 1 + ((own - step) / (DOUBTFUL_STEP * unit)) ** 2
-    return Differences(pairs.first, pairs.second, step, np.where(known, sureness[pairs.teller] / doubt, UNTOLD_WEIGHT))
+    weight = np.where(known, confidence[pairs.owner] / doubt, UNKNOWN_WEIGHT)
+    return Differences(pairs.first, pairs.second, step, weight)
 
 
 def _slopes(stored: np.ndarray, person: np.ndarray, outline: _Outline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the normals of a side tell of a person's pixels, those of the rim from the nearest pixels inside.
+    """Slopes from the normals of a side at a person's pixels; at the rim, those of the nearest pixels inside.
 
     Returns:
-        Steps to the right of a pixel and from the one above to it [s], (2, N); how sure they are, (N,), n_z^2 as an
-        error of the normal makes an error of the step that grows with 1 / n_z^2, or 0; the distance [px] to the outline
-        at which they are told, (N,).
+        Steps to the right of a pixel and from the one above to it [s], (2, N); their confidence, (N,): n_z^2, as
+        an error of the normal makes an error of the step that grows with 1 / n_z^2, or 0 without a normal; the distance
+        [px] to the outline of the pixel that they are from, (N,).
     """
     inner = eroded(person, scaled_count(MIXED_AT_2048, outline.canvas), outside=True)
     rows, columns = (index[person] for index in nearest_in(inner if inner.any() else person))

@@ -1,4 +1,4 @@
-"""What a silhouette says of thickness: limbs are about as thick as they are wide.
+"""Thickness from a silhouette: limbs are about as thick as they are wide.
 
 Of a round limb of radius r, front and back stand 2 sqrt(e (2 r - e)) apart at a distance e inside its outline. Over the
 test people this is a good guess up to 34 px of radius at 768 px: half way into a limb the true thickness is 0.9 to 1.3

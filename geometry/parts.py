@@ -34,7 +34,9 @@ class Part:
     anchors: dict[str, tuple[float, float]]  # joint -> (x, y) on the part canvas, which spans [-1, 1]
     limb: tuple[str, str] | None = None
     shortest_limb: float = 0.0
-    root: str | None = None  # joint where it begins: where nobody is there, the part is left out; None: it never is
+    root: str | None = (
+        None  # joint where the limb begins: if the photo does not show it, the part is left out; None: never
+    )
 
 
 FACE = PartKind("face", (368, 320))

@@ -27,8 +27,8 @@ STEEP_RIM_AT_2048 = 6
 LARGEST_BULGE = 1.0
 """How far a curve may stand out of its pixel's centre [px]: the outline runs somewhere in that range."""
 LONGEST_GAP = 0.05
-"""World units (13 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand before a hip;
-a curve there would be a strut between the two."""
+"""World units (13 cm of a grown person). A wider gap at the rim is not a limb that turns away but a hand in front of a
+hip; a curve there would be a strut between the two."""
 
 
 def closed_cloud(sides: Sides, rgb: np.ndarray) -> PointCloud:

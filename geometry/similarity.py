@@ -92,10 +92,10 @@ def pose_part(part: Part, xy: np.ndarray) -> np.ndarray:
 
 
 def left_out(seen: np.ndarray) -> tuple[str, ...]:
-    """Names of the parts that begin where nobody is.
+    """Names of the parts whose first joint the photo does not show: the person is cut off or hidden there.
 
     Args:
-        seen: (31,) bool, joints at which the person is there.
+        seen: (31,) bool, joints that the photo shows.
     """
     return tuple(part.name for part in PARTS if part.root is not None and not seen[INDEX[part.root]])
 
@@ -105,7 +105,7 @@ def pose_parts(xy: np.ndarray, seen: np.ndarray | None = None) -> PartPoses:
 
     Args:
         xy: (31, 2) joints on the canvas, which spans [-1, 1]; none missing.
-        seen: (31,) bool, joints at which the person is there (`left_out`); all when None.
+        seen: (31,) bool, joints that the photo shows (`left_out`); all when None.
 
     Raises:
         ValueError: the joints of a part are all at the same place.

@@ -1,4 +1,4 @@
-"""What the model says of one person, and all that follows from it: maps, clouds, surface, contact sheet, files."""
+"""The result for one person and everything made from it: maps, clouds, surface, contact sheet, files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MeshOptions:
 
 @dataclass(frozen=True)
 class Maps:
-    """What the networks say, on the R x R canvas; the back maps lie on the front view's pixel grid, not mirrored."""
+    """Outputs of the networks on the R x R canvas; the back maps lie on the front view's pixel grid, not mirrored."""
 
     distance_front: np.ndarray  # (R, R) float32, along the unit ray from (0, 0, 1) [world units]; 0: background
     distance_back: np.ndarray  # (R, R) float32, the same of the last surface that the ray meets
@@ -181,7 +181,7 @@ class DigitizedPerson:
         return 2 ** max(round(np.log2(len(self.subject.rgb) / VIEWING_CANVAS)), 0)
 
     def surface(self, octree_depth: int = 10, threads: int = -1) -> Mesh:
-        """The closed cloud's screened Poisson surface, colored: the paper's road; half a minute at 2048 px.
+        """The closed cloud's screened Poisson surface, colored: the paper's method; half a minute at 2048 px.
 
         Args:
             octree_depth: its finest cells are 1 / 2^depth of the bounding cube.
@@ -190,7 +190,7 @@ class DigitizedPerson:
         Raises:
             InputError: no surface runs through the points.
         """
-        # Open3D takes a second to import: who wants maps and clouds does without.
+        # Open3D takes a second to import: maps and clouds do not need it.
         from geometry.surface import reconstruct_surface
 
         try:

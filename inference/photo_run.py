@@ -31,7 +31,7 @@ class FoundPeople:
 
 @dataclass(frozen=True)
 class DigitizedPeople:
-    """What became of them."""
+    """Everybody in a photo, with results."""
 
     found: FoundPeople
     people: list[DigitizedPerson]
@@ -59,7 +59,7 @@ class PhotoRun:
 
         Raises:
             InputError: there is no usable person.
-            LeftOut: nobody is in this frame of a video.
+            LeftOut: there is no person in this frame of a video.
         """
         self.records.forget(name)
         file, inputs = self.photos[name], stamps(self.inputs(name))

@@ -1,4 +1,4 @@
-"""From a forward pass to the depth that maps, clouds and meshes are made of: who is there, and what the normals add."""
+"""From a forward pass to the depth of maps, clouds and meshes: agreed with the normals, cut by the masks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def final_depth(result: Digitized, person: np.ndarray, conventions: Conventions)
         result: of a batch of one.
         person: (R, R) bool, the mask of the photo.
         conventions: agreement "coarse" or "refined": that depth, made to agree with the fused normals; "off": the
-            refined one as it is. masked: the refined mask says who is there.
+            refined one as it is. masked: the refined mask cuts the depth.
 
     Returns:
         (1, 1, R, R) each on the CPU, float32, with the networks' backgrounds. Agreed depth, and that of a masked model,
@@ -35,7 +35,7 @@ def final_depth(result: Digitized, person: np.ndarray, conventions: Conventions)
     refined_anchor = conventions.agreement == "refined"
     anchor = refined.depth.stacked[(..., *window.slices)] if refined_anchor else lift_depth(coarse, window)
     fused = result.fused[0][(..., *window.slices)].float().cpu().numpy()
-    here = body[window.slices] & bool((coarse[:, 0] < FRONT_BACKGROUND).any())  # a coarse mask that sees nobody decides
+    here = body[window.slices] & bool((coarse[:, 0] < FRONT_BACKGROUND).any())  # nothing where the coarse mask is empty
     agreed = agree(anchor[0].numpy(), fused.reshape(2, 3, *fused.shape[1:]), here, len(person))
     placed = np.empty((2, *person.shape), np.float32)
     placed[0], placed[1] = FRONT_BACKGROUND, BACK_BACKGROUND

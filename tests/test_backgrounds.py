@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.pairs.backgrounds import MadeUpBackgrounds, PhotoBackgrounds, composite, open_backgrounds, random_crop
+from datasets.pairs.backgrounds import PhotoBackgrounds, ProceduralBackgrounds, composite, open_backgrounds, random_crop
 from utils.errors import InputError
 
 
@@ -96,7 +96,7 @@ def test_folder_without_photos_is_named(tmp_path: Path):
 
 
 def test_procedural_backgrounds_are_seeded_and_varied():
-    source = MadeUpBackgrounds()
+    source = ProceduralBackgrounds()
     first, again = (source.background(128, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     pictures = [source.background(128, np.random.default_rng(seed)).astype(float) for seed in range(24)]

@@ -89,8 +89,7 @@ def test_a_mask_that_ends_at_the_waist_leaves_the_legs_out(tmp_path):
     given = Given(keypoints(person(), lower), half)
     found = find_person(blank(tmp_path), given, given)
     assert found.warnings[-1] == (
-        "left out, for nobody is there in photo and mask: left thigh, left shin, right thigh, right shin, left foot,"
-        " right foot"
+        "left out, not in the photo or its mask: left thigh, left shin, right thigh, right shin, left foot, right foot"
     )
     poses = pose_parts(canvas_coordinates(found.keypoints.xy, 2048), found.seen)
     absent = [part.name for part, corners in zip(PARTS, part_corners(poses.canvas_from_part, 2048), strict=True)

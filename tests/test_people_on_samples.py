@@ -158,7 +158,7 @@ def test_a_person_without_head_is_refused(cases, sources):
 def test_half_a_person_leaves_the_other_half_out(cases, sources):
     person = find_person(spoilt(cases["DSC02780"].photo.rgb[:, :1050]), sources.keypoints, sources.mask)
     absent = "left upper arm, left forearm, left thigh, left shin, left foot"
-    assert person.warnings[-1] == f"left out, for nobody is there in photo and mask: {absent}"
+    assert person.warnings[-1] == f"left out, not in the photo or its mask: {absent}"
     assert not person.seen[INDEX["left_ankle"]] and person.seen[INDEX["right_ankle"]]
 
 
@@ -169,7 +169,7 @@ def test_half_a_person_leaves_the_other_half_out(cases, sources):
 )
 def test_a_photo_that_ends_at_waist_or_knees_leaves_parts_out(cases, sources, rows, absent):
     person = find_person(spoilt(cases["DSC02780"].photo.rgb[:rows]), sources.keypoints, sources.mask)
-    assert person.warnings[-1] == f"left out, for nobody is there in photo and mask: {absent}"
+    assert person.warnings[-1] == f"left out, not in the photo or its mask: {absent}"
     # The mask goes to the photo's end, and everything above the cut is whole.
     assert person.mask[-1].any() and person.seen[: INDEX["left_hip"]].all() and not person.seen[INDEX["left_ankle"]]
 

@@ -1,4 +1,4 @@
-"""What stops a training that has gone wrong, with a word about which network and what to try."""
+"""Checks that stop a training that has gone wrong; the message names the network and what to try."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.settings import RunSettings
 from training.steps import BatchResult
 
 BLACK_BELOW = 1e-3
-"""Stored normals: a network whose mean is below this says nothing; a person on a hundredth of the pixels gives 5e-3."""
+"""Stored normals: a network whose mean is below this is dead; a person on a hundredth of the pixels gives 5e-3."""
 CONSTANT_BELOW = 1e-4
 """Spread of stored normals over all pixels below which an output is constant."""
 CHECK_STEPS = 100
@@ -45,7 +45,7 @@ def refuse_dead_normals(normals: Mapping[str, Tensor], when: str) -> None:
 
 
 class DeadNormalsGuard:
-    """Checks the normal networks once they had time to learn, and every CHECK_STEPS steps from there on."""
+    """Checks the normal networks after the first `dead_after` steps, and every CHECK_STEPS steps from there on."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -92,7 +92,7 @@ class NonFiniteGuard:
 
 
 class Guards:
-    """All that ends a training which has gone wrong.
+    """All checks that end a training which has gone wrong.
 
     Args:
         phase: 1 or 2.

@@ -23,7 +23,7 @@ from utils.device import PRECISIONS, set_precision
 
 @dataclass(frozen=True)
 class Update:
-    """What became of one step."""
+    """The outcome of one step."""
 
     terms: dict[str, float]  # loss term -> mean over all batches of all processes
     gradient_norm: float  # before clipping
@@ -41,7 +41,7 @@ class Update:
 
 
 class Learner:
-    """A model and what moves it.
+    """A model with its phase, gradients and optimiser.
 
     Args:
         model: with the weights that the run begins with, on the device; phase 2 folds its frozen networks here.
@@ -95,11 +95,11 @@ class Learner:
         return Update(dict(zip(terms, values, strict=True)), gradient_norm, is_finite)
 
     def state(self) -> dict[str, Any]:
-        """What resuming needs beside the weights."""
+        """What resuming needs besides the weights."""
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Back to where `state` was asked for."""
+        """Restore what `state` returned."""
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
 

@@ -1,4 +1,4 @@
-"""The training of one phase, to be read aloud: read, step, guard, report, save."""
+"""The training of one phase: read, step, guard, report, save."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Ended:
 
 
 def train(run: Run) -> Ended:
-    """Train to the end, or until somebody asks to stop.
+    """Train to the end, or until a signal asks to stop.
 
     Raises:
         InputError: data, checkpoint or folder cannot be used; too many samples cannot; the processes disagree.
-        TrainingFailed: it makes no sense to go on.
+        TrainingFailed: the losses are not finite, the normals are dead, or a process is lost.
     """
     options, every, stop, stopped = run.options, run.settings.run, StopRequest(), False
     with (

@@ -48,7 +48,7 @@ class Listed:
 
 
 def look_at(run: Run, names: Sequence[str]) -> Listed:
-    """Read lists and look at all their pairs, each process at a part of them; only once as long as nothing changes.
+    """Read lists and check all their pairs, each process a part of them; a record saves the next start the work.
 
     Raises:
         InputError: in all processes, when one of them cannot read a list.
@@ -127,7 +127,7 @@ def open_learner(run: Run, identity: Mapping[str, Any], device: torch.device) ->
 
 @dataclass(frozen=True)
 class Training:
-    """What a run works with."""
+    """Everything that a run needs, opened."""
 
     device: torch.device
     data: Data

@@ -1,4 +1,4 @@
-"""Several processes that train one model: torchrun starts them, this keeps them the same."""
+"""Several processes that train one model: torchrun starts them, this keeps them in step."""
 
 from __future__ import annotations
 

@@ -111,10 +111,10 @@ def _checked(batch: Batch | InputError) -> Batch:
 
 
 class LeftOut:
-    """The training pairs that cannot be used, one line each, told once in all processes.
+    """The training pairs that cannot be used: one line each, printed once for all processes.
 
     Args:
-        known: lines that are known at the start; they are told at once.
+        known: lines that are known at the start; they are printed at once.
         total: number of training pairs.
     """
 
@@ -125,11 +125,11 @@ class LeftOut:
         self._tell(known)
 
     def note(self, batches: Sequence[Batch]) -> None:
-        """What this process met."""
+        """Keep the problems of batches that this process has read."""
         self.new += [problem for batch in batches for problem in batch.problems]
 
     def exchange(self) -> None:
-        """Tell what any process has met since the last time.
+        """Print the problems that any process has met since the last time.
 
         Raises:
             InputError: they are too many by now.

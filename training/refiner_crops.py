@@ -30,7 +30,7 @@ inwards, so that all inputs have one size."""
 
 @dataclass(frozen=True)
 class RefinerCrop:
-    """What the refiner sees and should say around one crop of side c, or a batch of them; the input's side is e > c."""
+    """Input and target of the refiner around one crop of side c, or a batch of them; the input's side is e > c."""
 
     coarse: Tensor  # (2, e / 8, e / 8) coarse depth with the networks' backgrounds
     normals: Tensor  # (6, e, e) fused stored normals

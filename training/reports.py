@@ -31,7 +31,8 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 class Reports:
-    """Writes the reports of one run. Lines after `step` are of a past that did not last, and are dropped.
+    """Writes the reports of one run. Lines after `step`, written by an interrupted run after its last checkpoint,
+    are dropped.
 
     When a `with` block of it ends well, the curves of the whole run are drawn.
 

@@ -80,9 +80,9 @@ def _other_batch_size(per_step: int) -> str:
 def load_start(path: Path, checkpoint: Checkpoint, model: Digitizer, settings: Settings) -> None:
     """Start from a checkpoint's weights; a refiner that it lacks keeps its fresh ones.
 
-    The backdrop may be another one: it is learnt, and changes no shape. Agreement is of no network. Networks may be
-    narrower than the config's, by whole factors: they are widened. A refiner that was not residual may become it: its
-    features stay, its depths start as the lifted coarse ones.
+    The backdrop and the agreement may differ: they change no shape. Networks may be narrower than the config's by whole
+    factors: they are widened. A refiner that was not residual may become it: its features stay, its depths start as the
+    lifted coarse ones.
 
     Args:
         path: of the checkpoint, for error messages.

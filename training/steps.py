@@ -75,7 +75,7 @@ def train_only(networks: dict[str, nn.Module], model: Digitizer, fixed_statistic
 
     Args:
         fixed_statistics: their BatchNorms take their running statistics, as at test, and leave them as they are. With
-            statistics of the batch, how near a person is depends on who else is in it: small batches blur depth.
+            statistics of the batch, the depth of one person depends on the others in it: small batches blur depth.
     """
     model.eval()
     for network in networks.values():

@@ -35,7 +35,7 @@ class Prediction:
     maps: Phase1Maps
     depth: DepthMaps  # the refiner's; the coarse one in phase 1
     scale: int  # 1 when `depth` is on the canvas, COARSE_STRIDE when it is coarse
-    masked: bool  # the mask says who is there, and not the depth
+    masked: bool  # the silhouette is that of the mask, not of the depth
 
     def person(self) -> Tensor:
         """(B, h, w) bool, the predicted silhouette: what the point cloud will keep (METHOD.md 9.1)."""

@@ -27,7 +27,7 @@ DIED = "its process died twice, the second time alone: most likely out of memory
 
 
 Outcomes = Iterator[tuple[str, BaseException | None]]
-"""Names with the error that came of their work, or None."""
+"""Names with the error of their work, or None."""
 
 
 class LeftOut(Exception):
@@ -45,7 +45,7 @@ class Stages:
 
 @dataclass
 class BatchReport:
-    """What became of every item of a batch."""
+    """The outcome of every item of a batch."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)

@@ -19,7 +19,7 @@ CLAY = np.array([226.0, 222.0, 216.0])
 
 @dataclass(frozen=True)
 class Viewer:
-    """Somebody who walks around a point on the level and looks at it along parallel rays."""
+    """Where an object is seen from: along parallel rays, level, from any side of a point."""
 
     centre: np.ndarray  # (3,) the point, in the middle of the picture
     pixels_per_unit: float

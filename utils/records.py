@@ -92,7 +92,7 @@ class Records:
 
 
 def write_run(root: Path, script: str, settings: Mapping[str, Any]) -> None:
-    """Write run.json into a folder of results: what the last run was told, and the versions that it ran with."""
+    """Write run.json into a folder of results: the options of the last run, and the versions that it ran with."""
     versions = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

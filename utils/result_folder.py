@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLOUDS, CLOSED_CLOUDS, MESHES, SHEETS = "output_plys", "output_plys_c", "output_objs", "sheets"
+"""Clouds as the maps give them, clouds with the side gap filled, Poisson meshes, contact sheets."""
 MAP_MESHES, TEXTURES, TURNTABLES = "meshes", "textures", "turntables"
-"""Clouds as the maps give them, clouds with the side gap filled, meshes, contact sheets."""
+"""Textured meshes straight from the maps, their textures, people turning."""
 DEPTH, NORMALS, DEPTH_NORMALS, PARTS = "depth", "normal", "cons", "normal_parts"
 """Depth, fused normals, normals of the depth, and the maps of the single networks."""
 

@@ -103,7 +103,7 @@ class _TensorUnpickler(PythonUnpickler):
         state, built = self.stack.pop(), self.stack[-1]
         if isinstance(built, (PlainArray, PlainDtype)):
             built.__setstate__(state)
-        elif type(built) is not OrderedDict:  # of a state dict: the versions of its modules, which nobody reads
+        elif type(built) is not OrderedDict:  # of a state dict: the versions of its modules, which are not used
             raise _refuse("it changes an object")
 
     dispatch[pickle.BUILD[0]] = load_build

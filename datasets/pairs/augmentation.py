@@ -33,7 +33,7 @@ class AugmentationConfig:
     contrast: tuple[float, ...] = (0.7, 1.0)
     saturation: tuple[float, ...] = (0.7, 1.0)
     background: float = 0.9  # fraction of the photos with a background; the others stay black
-    background_photos: str | None = "IndoorCVPR09"  # folder in the data folder; None makes rooms up
+    background_photos: str | None = "IndoorCVPR09"  # folder in the data folder; None: painted rooms
     cut_out: float = 0.0  # fraction of all photos whose background is then removed with an imprecise mask, as at test
     cut_out_error: float = 0.0  # how far that mask strays [fraction of the canvas]
     gamma: float = 0.0  # exponent e^+-this

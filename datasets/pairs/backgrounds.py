@@ -122,7 +122,7 @@ class PhotoBackgrounds:
 
 
 @dataclass(frozen=True)
-class MadeUpBackgrounds:
+class ProceduralBackgrounds:
     """Rooms, studios and open air that need no files."""
 
     def background(self, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -131,9 +131,9 @@ class MadeUpBackgrounds:
 
 
 def open_backgrounds(folder: Path | str | None) -> Backgrounds:
-    """Photos of a folder, or made-up backgrounds when there is none.
+    """Photos of a folder, or painted ones when there is none.
 
     Raises:
         InputError: a folder without photos.
     """
-    return MadeUpBackgrounds() if folder is None else PhotoBackgrounds.of_folder(folder)
+    return ProceduralBackgrounds() if folder is None else PhotoBackgrounds.of_folder(folder)

@@ -26,7 +26,7 @@ THREADS, AT_ONCE = 8, 256
 """Several threads wait for the disk or the network; each takes this many pairs at once."""
 TORSO = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 LONG_TORSO = 2.0
-"""[px] A torso of this length, with every joint known, is one that `repair` accepts."""
+"""[px] `repair` accepts every person whose torso is this long and whose joints are all known."""
 
 
 def joints_on_canvas(path: Path, joints: np.ndarray, present: np.ndarray, canvas: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def check_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> dict[int, str
 
 
 def without(pairs: Sequence[Pair], problems: dict[int, str]) -> tuple[list[Pair], list[str]]:
-    """The pairs that have no problem, and the lines about the others.
+    """The pairs that can be used, and one line about each of the others.
 
     Raises:
         InputError: they are more than BAD_FRACTION.

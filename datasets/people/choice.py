@@ -19,7 +19,7 @@ def choose_person(
         name: the photo, for the message.
 
     Returns:
-        Index of the box, and a warning when there was a choice that nobody made.
+        Index of the box, and a warning when the user did not choose among several.
 
     Raises:
         NoSuchPersonError: there are fewer people than `number`.

@@ -17,7 +17,7 @@ def mask_path(photo: Path) -> Path:
 
 
 def has_given_mask(photo: Photo) -> bool:
-    """Is there a mask file beside the photo, or an alpha channel that says something?"""
+    """Is there a mask file beside the photo, or an alpha channel that is not constant?"""
     return photo.alpha is not None or (photo.is_file and mask_path(photo.path).exists())
 
 

@@ -163,7 +163,7 @@ def _confident(keypoints: Keypoints) -> np.ndarray:
 def _bodies(people: list[Keypoints], path: Path) -> list[Keypoints]:
     """Those whose confident joints make a body: OpenPose finds ghosts of two or three weak points beside them.
 
-    When nobody's do, those whose joints are all taken make one, and else everybody with a joint.
+    When no person's confident joints do, those whose joints all together make a body; else everybody with a joint.
     """
     people = [person for person in people if person.present.any()]
     if not people:

@@ -87,7 +87,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class FoundKeypoints:
-    """What a source found, with what the user should hear about it."""
+    """What a source found, with warnings for the user."""
 
     keypoints: Keypoints  # joints may be missing
     warnings: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class FoundKeypoints:
 
 @dataclass(frozen=True)
 class FoundMask:
-    """What a source found, with what the user should hear about it."""
+    """What a source found, with warnings for the user."""
 
     mask: np.ndarray  # (H, W) bool, True on the person
     warnings: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Person:
     keypoints: Keypoints  # every joint present
     mask: np.ndarray  # (H, W) bool
     warnings: tuple[str, ...]
-    seen: np.ndarray = field(default_factory=lambda: np.ones(31, bool))  # (31,) bool, joints where the person is there
+    seen: np.ndarray = field(default_factory=lambda: np.ones(31, bool))  # (31,) bool, joints that the photo shows
 
 
 def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: MaskSource) -> Person:
@@ -147,7 +147,7 @@ def find_person(photo: Photo, keypoint_source: KeypointSource, mask_source: Mask
     checks = check_mask(photo, complete, found_mask.mask)
     seen = seen_joints(complete, found_mask.mask)
     absent = [name.replace("_", " ") for name in left_out(seen)]
-    cut = (f"left out, for nobody is there in photo and mask: {', '.join(absent)}",) if absent else ()
+    cut = (f"left out, not in the photo or its mask: {', '.join(absent)}",) if absent else ()
     return Person(complete, found_mask.mask, (*found.warnings, *warnings, *found_mask.warnings, *checks, *cut), seen)
 
 
@@ -198,13 +198,13 @@ JOINTS_IN_MASK = 0.8
 HAND = {side: np.array([INDEX[f"{side}_wrist"], *FINGERS[side]]) for side in ("left", "right")}
 HANDS = np.isin(np.arange(len(INDEX)), np.concatenate(list(HAND.values())))
 HAND_LOST = 0.5
-"""Of a hand's confident joints in the mask, below which it is said."""
+"""Fraction of a hand's confident joints in the mask below which a warning says so."""
 SHRUNK = (3 / 4, 2 / 3, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 8)
 """Factors by which photos are made smaller."""
 MASK_MARGIN = 0.02
 """Of the longer side of the joints' box: how far beside the mask a joint may lie (ears and finger tips do)."""
 SEEN_WITHIN = 0.15
-"""Of the torso's length: a joint farther than this beside the mask, which nobody is sure of, is not there."""
+"""Of the torso's length: a joint farther than this beside the mask, and of a low score, is not in the photo."""
 MASK_FAR_FROM_JOINTS = 0.5
 """Intersection over union of the joints' box and the mask's box below which they seem to be of different things."""
 
@@ -262,7 +262,7 @@ def _factor(joints: np.ndarray, mask: np.ndarray) -> str:
 
 
 def seen_joints(keypoints: Keypoints, mask: np.ndarray) -> np.ndarray:
-    """Joints at which the person is there: in the photo, and confident or near the mask. (31,) bool.
+    """(31,) bool: joints that the photo shows, that is inside it, and confident or near the mask.
 
     A rule and a detector place joints that the photo has cut off, too, or that a table hides.
 

@@ -19,14 +19,14 @@ from geometry.keypoints import Keypoints
 from utils.errors import InputError
 
 KEYPOINT_CHOICES = ("auto", "file", "mediapipe", "rtmw")
-"""`auto` takes the file beside the photo when there is one, else `mediapipe`; any other is taken at its word."""
+"""`auto` takes the file beside the photo when there is one, else `mediapipe`; any other is used and nothing else."""
 MASK_CHOICES = ("auto", "file", "mediapipe", "mediapipe-skirt", *REMBG_MODELS)
 """`auto` takes the file beside the photo or its alpha channel when there is one, else `mediapipe`."""
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What the detectors are told, whichever of them is used."""
+    """Options of the detectors."""
 
     person: int | None = None  # number from the left of the photo, from 1; None: the largest and most central
     corrected: bool = True  # move mediapipe's joints to where OpenPose would place them
@@ -44,7 +44,7 @@ class Opens(Protocol):
 
 
 class ChoosesPerson(Protocol):
-    """A source that is told which of several people is meant."""
+    """A source that can be told which of several people to take."""
 
     person: int | None
 

@@ -1,4 +1,4 @@
-"""Which photos a user means, each with a name of its own; nothing that lies there is passed over in silence."""
+"""Which photos a user means, each with a name of its own; whatever is skipped is said."""
 
 from __future__ import annotations
 

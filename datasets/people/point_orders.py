@@ -24,7 +24,7 @@ LONGEST_LIMBS = 0.21
 """Mean limb in diagonals of the box around all points. 17 people in BODY_25: 0.107 to 0.127; the same points in another
 order: 0.22 and more."""
 LIMBS_NEEDED = 20
-"""Of the 22: with fewer nothing is told."""
+"""Of the 22: with fewer, the order is not checked."""
 
 
 def _mean_limb(points: np.ndarray, order: tuple[int, ...], seen: np.ndarray) -> float | None:

@@ -19,7 +19,7 @@ DEGREES = {1: "90 deg to the left", 2: "180 deg", 3: "90 deg to the right"}
 def find_upright(photo: Photo, sources: PersonSources) -> tuple[Photo, Person, int]:
     """The person in a photo, both turned so that the person stands.
 
-    Where nobody is seen, the photo is looked at from its sides, too; not for one of several people, who are counted in
+    Where no person is found, the photo is also tried turned; not for one of several people, who are counted in
     the photo as it is.
 
     Returns:

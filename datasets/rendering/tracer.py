@@ -18,7 +18,7 @@ from geometry.scan_frame import turn
 from geometry.window import Window
 
 BEYOND = 2.5
-"""Where rays start on their way back [world units from the camera]: behind everything that fits the frame."""
+"""Where reversed rays start [world units from the camera]: behind everything that fits the frame."""
 ROUNDING = 1e-4
 """Ray caster and plane differ by less [world units] unless the ray grazes the triangle; then the caster is right."""
 
@@ -111,7 +111,7 @@ class Tracer:
         return around.clipped(camera.size)
 
     def _last(self, front: SideHits, origin: np.ndarray, rays: np.ndarray) -> SideHits:
-        """The farthest hit of rays that are known to hit: the first one on the way back from beyond the mesh."""
+        """The farthest hit of rays that are known to hit: the first one of the reversed ray from beyond the mesh."""
         reverse = self.scene.cast(as_rays(origin + BEYOND * rays, -rays))
         distance, faces, barycentric = front.distance.copy(), front.faces.copy(), front.barycentric.copy()
         distance[reverse.hit] = BEYOND - reverse.distance

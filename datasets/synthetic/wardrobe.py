@@ -28,7 +28,7 @@ from geometry.mesh import Mesh, in_largest_component
 GAP = 0.004
 """[m] Air between a garment's inside and what it lies on."""
 WALL_DEPTH = 0.10
-"""[m] How far from an opening a garment has an inside: deeper nobody can look."""
+"""[m] How far from an opening a garment has an inside: it cannot be seen deeper."""
 
 
 def _bump(value: np.ndarray, centre: float, width: float) -> np.ndarray:
