@@ -64,7 +64,8 @@ def parser_of(script, monkeypatch) -> argparse.ArgumentParser:
     def capture(parser, *_):
         raise Captured(parser)
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", capture)
+    for method in ("parse_args", "parse_intermixed_args"):
+        monkeypatch.setattr(argparse.ArgumentParser, method, capture)
     with pytest.raises(Captured) as caught:
         script.parse_args([])
     return caught.value.args[0]

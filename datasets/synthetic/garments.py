@@ -122,6 +122,7 @@ def lower_field(marks: Landmarks, waist_y: float, leg_end: float) -> Field:
 
 
 def upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: float | None) -> Garment:
+    """A shirt, pullover or top; `tucked_at`: rest height [m] of the waist where it is tucked in; None: it hangs out."""
     u = marks.unit
     loose = rng.uniform(0.0, 1.0) ** 1.3
     sleeve = {
@@ -168,6 +169,7 @@ def upper(marks: Landmarks, rng: np.random.Generator, kind: str, tucked_at: floa
 
 
 def trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: float) -> Garment:
+    """Trousers, shorts or leggings up to a rest height [m]."""
     u = marks.unit
     cut = str(rng.choice(["slim", "straight", "wide"], p=[0.4, 0.45, 0.15]))
     end = {"trousers": rng.uniform(0.97, 1.05), "cropped": rng.uniform(0.72, 0.9), "shorts": rng.uniform(0.28, 0.5),
@@ -200,6 +202,7 @@ def trousers(marks: Landmarks, rng: np.random.Generator, kind: str, waist_y: flo
 
 
 def skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment:
+    """A skirt up to a rest height [m]."""
     u = marks.unit
     length = rng.uniform(0.38, 0.95) if rng.random() < 0.75 else rng.uniform(0.25, 0.4)
     hem_y = marks.hip[1] - length * 0.78 * marks.leg_length

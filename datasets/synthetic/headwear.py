@@ -44,10 +44,15 @@ def sample_headwear(rng: np.random.Generator, style: HairStyle) -> tuple[Headwea
     """Headwear that goes with a haircut, and the haircut as it is under it."""
     hat = choose(rng, HATS) if style.kind not in TALL_HAIR else ""
     worn = Headwear(
-        hat, choose(rng, GLASSES), float(rng.uniform(0, 1)), float(rng.uniform(0.004, 0.03)),
-        float(rng.uniform(0.05, 0.11)), (float(rng.uniform(0.021, 0.027)), float(rng.uniform(0.014, 0.023))),
-        float(rng.uniform(2.0, 6.0)), bool(rng.random() < 0.12),
-    )  # fmt: skip
+        hat=hat,
+        glasses=choose(rng, GLASSES),
+        depth=float(rng.uniform(0, 1)),
+        height=float(rng.uniform(0.004, 0.03)),
+        brim=float(rng.uniform(0.05, 0.11)),
+        lens=(float(rng.uniform(0.021, 0.027)), float(rng.uniform(0.014, 0.023))),
+        roundness=float(rng.uniform(2.0, 6.0)),
+        backwards=bool(rng.random() < 0.12),
+    )
     if hat:
         style = replace(
             style, volume=min(style.volume, UNDER_A_HAT), fringe=min(style.fringe, 0.0), crown=CROWN_UNDER_A_HAT

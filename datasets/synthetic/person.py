@@ -84,7 +84,7 @@ def _sample_look(
         fabrics[kinds[0]] = fabrics["skirt"]  # tucked and of one fabric: a dress
     shoes = np.stack([sample_color("shoe", rng) for _ in range(3)])
     things = {kind: sample_thing(kind, rng) for kind in THINGS}
-    return Look(wearer.marks, complexion, style, fabrics, shoes, things)
+    return Look(wearer.marks, complexion, style, fabrics, shoes=shoes, things=things)
 
 
 def _hair(style: HairStyle, wearer: Wearer, draped: list[Piece], seed: int) -> list[Piece]:

@@ -46,6 +46,7 @@ class Rig:
         self.model, self.rest = model, rest
 
     def head(self, bone: str) -> np.ndarray:
+        """(3,) where a bone starts in the rest pose [m]."""
         return self.rest.heads[self.model.bones[bone]]
 
     @staticmethod
@@ -54,6 +55,7 @@ class Rig:
         return np.asarray(vector) * ([1, 1, 1] if side == "L" else [-1, 1, 1])
 
     def arm_lengths(self, side: str) -> tuple[float, float]:
+        """Upper arm and forearm of a side [m]."""
         a, b, c = (self.head(f"{bone}.{side}") for bone in ("upperarm01", "lowerarm01", "wrist"))
         return float(np.linalg.norm(b - a)), float(np.linalg.norm(c - b))
 
