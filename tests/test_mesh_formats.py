@@ -290,3 +290,8 @@ def test_obj_colors_with_a_seventh_number(tmp_path: Path, more: str):
         f"v {x:g} {y:g} {z:g} {more.format(*rgb)}\n" for (x, y, z), rgb in zip(SQUARE, RGB / 255, strict=True)
     )
     np.testing.assert_allclose(colors(read(tmp_path / "a.obj", f"{vertices}f 1 2 3 # a face\n"))[0], RGB[:3] / 255)
+
+
+def test_an_off_face_with_not_a_number_of_corners_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"a.off: face line 'nan 0 1 2', expected a number of corners"):
+        read(tmp_path / "a.off", "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\nnan 0 1 2\n")

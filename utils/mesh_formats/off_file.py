@@ -70,7 +70,7 @@ def _triangles(path: Path, lines: list[bytes], vertices: int) -> tuple[np.ndarra
             raise InputError(f"{path}: face line '{_shown(lines[chosen[0]])}' or one like it is not made of numbers")
         numbers = numbers.reshape(len(chosen), count)
         for corners in np.unique(numbers[:, 0]):
-            rows = numbers[:, 0] == corners
+            rows = np.isnan(numbers[:, 0]) if np.isnan(corners) else numbers[:, 0] == corners
             if not 3 <= corners <= count - 1 or corners != int(corners):
                 raise InputError(
                     f"{path}: face line '{_shown(lines[chosen[rows][0]])}', expected a number of corners, 3 or more, "
