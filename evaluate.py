@@ -209,7 +209,8 @@ def evaluate(args: argparse.Namespace) -> Results:
             pictures=args.out / "turntables",
         )
         report = run_batch(list(by_name), measurer, lambda name: False, "evaluate", args.jobs)
-        results.measured = {name: measurer.result(name) for name in by_name if name in set(report.done)}
+        done = set(report.done)
+        results.measured = {name: measurer.result(name) for name in by_name if name in done}
     results.failures |= report.failures
     return results
 

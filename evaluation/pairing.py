@@ -219,8 +219,9 @@ def _pair_view(
 ) -> None:
     suffix = f"_y{yaw:g}" if several else ""
     found: defaultdict[str, list[Path]] = defaultdict(list)
+    known = set(truths) | {expected.subject for expected in split or ()}
     for name, paths in predictions.items():
-        subject = _of_subject(name, set(truths) | {expected.subject for expected in split or ()})
+        subject = _of_subject(name, known)
         if subject is None:
             pairs.failures[name + suffix] = f"{paths[0]}: a prediction for an unknown subject, no ground truth has it"
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -172,10 +173,11 @@ def _outcomes(names: Sequence[str], work: Callable[[str], object], jobs: int, ap
 def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int) -> Outcomes:
     # spawn: torch, Open3D and OpenCV threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
+    # The work may hold a table of all names: it goes to each process once, and not along with every name.
+    with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(pickle.dumps(work),)) as pool:
         try:
             with _ctrl_c_held():
-                futures = {pool.submit(work, name): name for name in names}
+                futures = {pool.submit(_do, name): name for name in names}
             for future in as_completed(futures):
                 yield futures[future], future.exception()
         except BaseException:
@@ -196,6 +198,20 @@ def _ctrl_c_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_work: Callable[[str], object]
+"""What this process does for every name; there is none but in the processes of `_side_by_side`."""
+
+
+def _begin(pickled: bytes) -> None:
+    global _work
+    _end_with_parent()  # before the imports that unpickling brings
+    _work = pickle.loads(pickled)
+
+
+def _do(name: str) -> None:
+    _work(name)
 
 
 def _end_with_parent() -> None:
