@@ -30,6 +30,8 @@ STAGES = {
     "convolution-rate": ("networks", "convolution_rate", ()),
     "forward-fp32": ("networks", "forward", ("fp32",)),
     "forward-bf16": ("networks", "forward", ("bf16",)),
+    "small-networks": ("onnx_networks", "networks", ("torch",)),
+    "small-networks-onnxruntime": ("onnx_networks", "networks", ("onnxruntime",)),
     "joints": ("people", "joints", ()),
     "mask": ("people", "mask", ()),
     "agreement-768": ("surfaces", "agreement", (768,)),

@@ -110,6 +110,8 @@ def clamp_with_inward_gradient(x: Tensor, low: float, high: float = math.inf) ->
     As the last ReLU or ReLU6 of a network it keeps pixels from dying: most of a map is background, at a limit, and
     pulls the whole map there within a few steps; the person's pixels would stay there, black or far away, for good.
     """
+    if not torch.is_grad_enabled():
+        return x.clamp(low, high if math.isfinite(high) else None)  # exporters take neither Function nor infinity
     return _InwardGradientClamp.apply(x, low, high)
 
 

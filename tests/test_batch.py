@@ -59,6 +59,25 @@ def test_what_dies_by_chance_is_done_at_the_second_try(tmp_path):
     assert report.done == names and not report.failures
 
 
+class Table:
+    """Work that holds much, and notes how often it is sent."""
+
+    sent = 0
+
+    def __getstate__(self) -> dict:
+        Table.sent += 1
+        return {}
+
+    def __call__(self, name: str) -> None:
+        work(name)
+
+
+def test_work_is_sent_once_and_not_with_every_name():
+    names = [str(number) for number in range(20)]
+    assert run_batch(names, Table(), lambda name: False, "test", jobs=2).exit_code == 0
+    assert Table.sent == 1
+
+
 def test_all_done_is_success():
     assert run_batch(["a"], work, lambda name: True, "test").exit_code == 0
 
