@@ -56,15 +56,20 @@ def onnx_networks(model: Digitizer) -> dict[str, OnnxNetwork]:
     """
     canvas, coarse = model.canvas, (model.canvas // COARSE_STRIDE,) * 2
     small, normals = (PHOTO_CHANNELS, *coarse), (NORMAL_CHANNELS, *coarse)
-    networks = {
+    networks: dict[str, OnnxNetwork] = {
         "coarse_normals": OnnxNetwork(model.coarse_normals, {"photo": small}, "normals"),
         "coarse_depth": OnnxNetwork(model.coarse_depth, {"photo": small, "normals": normals}, "depths_and_mask_logit"),
     }
     for kind in KINDS:
-        crop = {"photo_and_coarse_normals": (PHOTO_CHANNELS + NORMAL_CHANNELS // 2, *kind.crop_on(canvas))}
+        crop: dict[str, tuple[int, ...]] = {
+            "photo_and_coarse_normals": (PHOTO_CHANNELS + NORMAL_CHANNELS // 2, *kind.crop_on(canvas))
+        }
         networks[f"part_{kind.name}"] = OnnxNetwork(model.part_networks[kind.name], crop, "normals")
     if model.refiner is not None:
-        inputs = {"coarse_depths": (DEPTH_SIDES, *coarse), "normals": (NORMAL_CHANNELS, canvas, canvas)}
+        inputs: dict[str, tuple[int, ...]] = {
+            "coarse_depths": (DEPTH_SIDES, *coarse),
+            "normals": (NORMAL_CHANNELS, canvas, canvas),
+        }
         networks["refiner"] = OnnxNetwork(_OnCanvas(model.refiner).eval(), inputs, "depths_and_mask_logit")
     return networks
 
