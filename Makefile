@@ -18,7 +18,7 @@ test: $(VENV)/ready-to-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || ./.ci/system-packages python3-venv
