@@ -24,6 +24,11 @@ FIGURE_SIZE = 320
 TINY = ModelConfig(canvas=256, normal_widths=(4, 6, 8, 10), depth_widths=(4, 6, 8, 10, 12), refiner_width=4)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The golden tests first: they take minutes, and another process does the rest meanwhile."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_golden_training"))
+
+
 @pytest.fixture
 def standing_xy() -> np.ndarray:
     """(31, 2) joints of a real standing person on a canvas that spans [-1, 1]."""
