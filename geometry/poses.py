@@ -25,8 +25,12 @@ class Poses:
 
     @classmethod
     def of(cls, part_from_canvas: Tensor, canvas_from_part: Tensor) -> Poses:
-        """From tensors on the CPU."""
-        return cls(part_from_canvas, canvas_from_part, canvas_from_part.numpy())
+        """From tensors on the CPU.
+
+        The copy on the host has memory of its own: a worker that hands a tensor over moves its storage, and frees what
+        a view would still look at.
+        """
+        return cls(part_from_canvas, canvas_from_part, canvas_from_part.numpy().copy())
 
     @classmethod
     def stack(cls, poses: Sequence[PartPoses]) -> Poses:

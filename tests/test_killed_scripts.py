@@ -43,8 +43,8 @@ def inputs(tmp_path: Path, photos: Path, checkpoint: Path) -> Path:
     """Everything that the scripts read: scans, meshes, photos, a model, training pairs, a cloud."""
     for name in "ab":
         joints = box_obj(tmp_path / "scans" / f"{name}.obj").with_suffix(".json")
+        box_obj(tmp_path / "mesh" / f"{name}.obj")
         joints.write_text(json.dumps({"joint3d": np.random.default_rng(0).uniform(-0.2, 1.8, (133, 3)).tolist()}))
-    box_obj(tmp_path / "mesh" / "a.obj")
     points = np.random.default_rng(0).normal(size=(3000, 3))
     normals = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
     cloud = PointCloud(normals.astype(np.float64), normals, np.full((3000, 3), 128, np.uint8))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -29,6 +30,14 @@ def photo() -> torch.Tensor:
 @pytest.fixture
 def poses(standing_poses) -> Poses:
     return Poses.stack([standing_poses])
+
+
+def test_poses_on_the_host_outlive_the_move_of_their_tensors(poses):
+    """As when a worker hands a batch over: its tensors go into shared memory, and what they had is freed."""
+    expected = poses.canvas_from_part.numpy().copy()
+    poses.canvas_from_part.share_memory_()
+    assert poses.on_host.base is None
+    np.testing.assert_array_equal(poses.on_host, expected)
 
 
 @pytest.mark.parametrize(("name", "millions"), [("paper", 77.655), ("small", None)])

@@ -222,7 +222,7 @@ def test_little_shared_memory_is_named_before_the_first_batch(people, tmp_path, 
         monkeypatch.setattr("training.reading.shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
         run = Run(settings("data.workers=2"), 1, people, tmp_path / "run")
         if ready is None:
-            with pytest.raises(InputError, match=r"/dev/shm: .* --shm-size=.* data.workers=0"):
+            with pytest.raises(InputError, match=r"/dev/shm: .* shm-size .* data.workers=0"):
                 loader_of(run, pairs, [[(0, 0)]])
         else:
             assert loader_of(run, pairs, [[(0, 0)]]).prefetch_factor == ready

@@ -62,8 +62,8 @@ def prefetched(batch_bytes: int, workers: int) -> int:
     if ready < 1:
         raise InputError(
             f"{SHARED_MEMORY}: {free / 1e6:.0f} MB free, expected {(workers + 1) * batch_bytes / 1e6:.0f} MB for the "
-            f"batches of {workers} worker processes: give the container more (docker run --shm-size=8g, or "
-            "--ipc=host), or read in the training process with --set data.workers=0"
+            f"batches of {workers} worker processes: give the container more (Docker's shm-size or "
+            "ipc), or read in the training process with --set data.workers=0"
         )
     return min(ready, MOST_PREFETCHED)
 
