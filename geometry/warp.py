@@ -108,7 +108,7 @@ def part_corners(canvas_from_part: np.ndarray, size: int) -> np.ndarray:
     return np.stack(corners)
 
 
-def share_outside_parts(mask: np.ndarray, part_from_canvas: np.ndarray) -> float:
+def fraction_outside_parts(mask: np.ndarray, part_from_canvas: np.ndarray) -> float:
     """How much of a person no part's crop looks at, as below a wide skirt.
 
     Args:

@@ -87,10 +87,15 @@ def box_of(present: np.ndarray) -> Window:
     Args:
         present: (H, W) bool.
     """
-    rows, columns = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
-    if len(rows) == 0:
+    return box_of_lines(present.any(1), present.any(0))
+
+
+def box_of_lines(rows: np.ndarray, columns: np.ndarray) -> Window:
+    """The same from what is known of each line: (H,) and (W,) bool, whether a row, a column has such a pixel."""
+    down, across = np.flatnonzero(rows), np.flatnonzero(columns)
+    if len(down) == 0:
         return Window(0, 0, 0, 0)
-    return Window(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    return Window(int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1)
 
 
 def person_window(present: np.ndarray) -> Window:

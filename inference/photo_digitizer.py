@@ -16,7 +16,7 @@ from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_netwo
 from datasets.people.upright import find_upright
 from geometry.keypoints import Keypoints
 from geometry.poses import Poses
-from geometry.warp import share_outside_parts
+from geometry.warp import fraction_outside_parts
 from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
 from inference.subject import Subject
@@ -45,11 +45,11 @@ def outside_parts(subject: Subject, filled: bool) -> str | None:
     Args:
         filled: whether the model has other normals for it.
     """
-    share = share_outside_parts(subject.mask, subject.poses.part_from_canvas)
-    if share < OUTSIDE_PARTS:
+    fraction = fraction_outside_parts(subject.mask, subject.poses.part_from_canvas)
+    if fraction < OUTSIDE_PARTS:
         return None
     there = "normals are coarse" if filled else "normals are missing and depth is rough, with straight edges"
-    return f"{100 * share:.0f} % of the mask lies outside every part (wide clothes?): {there} there"
+    return f"{100 * fraction:.0f} % of the mask lies outside every part (wide clothes?): {there} there"
 
 
 def as_photo(photo: PhotoLike, name: str) -> Photo:

@@ -77,9 +77,7 @@ class _Kept:
         try:
             with np.load(path) as file:
                 return cls(file["coarse"], file["normals"], file["depth"], Window(*file["region"].tolist()))
-        except FileNotFoundError:
-            return None
-        except Exception:  # on arbitrary bytes NumPy's readers raise anything; it is made again
+        except Exception:  # there is none; on arbitrary bytes NumPy's readers raise anything; it is made again
             return None
 
     def write(self, path: Path) -> None:

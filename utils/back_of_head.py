@@ -10,6 +10,7 @@ import numpy as np
 from geometry.pixel_sets import eroded
 from geometry.window import Window
 from utils.fold_fill import blended, covered_with
+from utils.picture_joints import PictureJoints
 
 CROWN_FRACTION = 0.3
 """Of the way from the top of the head to the eyes: what is above that is hair, where there is hair."""
@@ -38,7 +39,7 @@ HALF_WIDTH = 0.8
 
 
 @dataclass(frozen=True)
-class HeadJoints:
+class HeadJoints(PictureJoints):
     """Joints on a picture, (2,) each, continuous (x, y) [px]."""
 
     nose: np.ndarray
@@ -49,10 +50,6 @@ class HeadJoints:
     def unit(self) -> float:
         """From nose to neck [px]: the unit "head" of this module; a head is about 1.25 of it high."""
         return float(np.linalg.norm(self.neck - self.nose))
-
-    def moved(self, scale: float, corner: tuple[int, int]) -> HeadJoints:
-        """The same joints on a picture that is `scale` times as large and begins at `corner` (left, top)."""
-        return HeadJoints(*(scale * joint - np.array(corner) for joint in (self.nose, self.eyes, self.neck)))
 
     def coordinates(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """(h, w) each: how far every pixel of a window lies below and beside the nose, along the neck [heads]."""

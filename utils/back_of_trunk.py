@@ -13,6 +13,7 @@ import numpy as np
 
 from geometry.window import Window
 from utils.fold_fill import blended, covered_with
+from utils.picture_joints import PictureJoints
 
 ROWS, COLUMNS = 72, 48
 """Of the coarse grid on which a trunk's colors are compared."""
@@ -34,15 +35,11 @@ NARROWEST = 0.3
 
 
 @dataclass(frozen=True)
-class TrunkJoints:
+class TrunkJoints(PictureJoints):
     """Joints on a picture, (2, 2) each: two continuous (x, y) [px], first what is on the picture's left."""
 
     shoulders: np.ndarray
     hips: np.ndarray
-
-    def moved(self, scale: float, corner: tuple[int, int]) -> TrunkJoints:
-        """The same joints on a picture that is `scale` times as large and begins at `corner` (left, top)."""
-        return TrunkJoints(*(scale * joints - np.array(corner) for joints in (self.shoulders, self.hips)))
 
     @property
     def length(self) -> float:

@@ -50,6 +50,12 @@ def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def widened(points: np.ndarray, marks: Landmarks, factor: np.ndarray) -> np.ndarray:
+    """(N, 3) points at rest [m], drawn away from the vertical axis through the hips by (N,) factors."""
+    axis = np.array([0.0, 0.0, marks.hip[2]])
+    return (points - axis) * np.stack([factor, np.ones_like(factor), factor], 1) + axis
+
+
 def neckline(chart: Chart, marks: Landmarks, style: str, size: float) -> np.ndarray:
     """Positive outside the neck hole [m]. Style is crew, v, scoop, collar or high; size in [0, 1] opens it."""
     u = marks.unit
@@ -222,9 +228,7 @@ def skirt(marks: Landmarks, rng: np.random.Generator, waist_y: float) -> Garment
         return (0.006 + 0.006 * fall(chart) + depth * fall(chart) * np.sin(pleats * angle + phase)) * u
 
     def shape(chart: Chart, points: np.ndarray) -> np.ndarray:
-        widen = 1 + flare * fall(chart)
-        centre = np.array([0.0, 0.0, marks.hip[2]])
-        return (points - centre) * np.stack([widen, np.ones_like(widen), widen], 1) + centre
+        return widened(points, marks, 1 + flare * fall(chart))
 
     return Garment(
         kind="skirt",

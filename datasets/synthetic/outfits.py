@@ -6,7 +6,18 @@ import numpy as np
 
 from datasets.synthetic.chart import Chart, Landmarks
 from datasets.synthetic.fabrics import choose
-from datasets.synthetic.garments import COAT, FAR, SKIRT_OF_COAT, Garment, skirt, step, trousers, upper, upper_field
+from datasets.synthetic.garments import (
+    COAT,
+    FAR,
+    SKIRT_OF_COAT,
+    Garment,
+    skirt,
+    step,
+    trousers,
+    upper,
+    upper_field,
+    widened,
+)
 
 JACKETS, COATS = 0.24, 0.09
 """How many people wear them."""
@@ -83,9 +94,7 @@ def _skirt_of_coat(marks: Landmarks, rng: np.random.Generator, opening: tuple[fl
         return np.where(chart.arm > 0.3, -FAR, field)
 
     def shape(chart: Chart, points: np.ndarray) -> np.ndarray:
-        widen = 1.06 + flare * step(top_y - chart.y, 0.05 * u, 0.5 * u)
-        centre = np.array([0.0, 0.0, marks.hip[2]])
-        return (points - centre) * np.stack([widen, np.ones_like(widen), widen], 1) + centre
+        return widened(points, marks, 1.06 + flare * step(top_y - chart.y, 0.05 * u, 0.5 * u))
 
     return Garment(
         kind="coat",
