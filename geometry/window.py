@@ -87,7 +87,7 @@ def box_of(present: np.ndarray) -> Window:
     Args:
         present: (H, W) bool.
     """
-    return box_of_lines(present.any(1), present.any(0))
+    return box_of_lines(np.any(present, axis=1), np.any(present, axis=0))
 
 
 def box_of_lines(rows: np.ndarray, columns: np.ndarray) -> Window:
