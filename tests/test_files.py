@@ -19,11 +19,11 @@ from PIL import Image
 from datasets.pairs.pair_files import write_joints
 from datasets.pairs.pair_layout import Pair
 from tests.full_disk import files_up_to
-from utils import files
 from utils.atomic_file import atomic_path
 from utils.checkpoint import write_checkpoint
 from utils.errors import InputError, plain_reason
 from utils.files import locked, read_depth_png, read_json, read_photo, read_text, write_bytes, write_png, write_text
+from utils.pictures import PNG_SIGNATURE
 
 ROOT = Path(__file__).parents[1]
 
@@ -206,7 +206,7 @@ def test_a_file_of_a_format_that_is_not_named_starts_no_program(tmp_path, monkey
 def png_header(width: int, height: int) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
-    return files.PNG_SIGNATURE + b"".join(
+    return PNG_SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
 

@@ -14,14 +14,8 @@ import numpy as np
 from datasets.pairs.pair_layout import Pair
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
-from utils.files import (
-    PNG_END,
-    PNG_SIGNATURE,
-    read_depth_png,
-    read_photo,
-    write_bytes,
-    write_png,
-)
+from utils.files import read_depth_png, read_photo, write_bytes, write_png
+from utils.pictures import PNG_END, PNG_SIGNATURE
 
 LARGEST_JOINT_FILE = 2**16
 """Bytes; 31 joints take less than a thousand."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
-
 import cv2
 import numpy as np
-from PIL import Image
 
 from geometry.camera import Camera
 from geometry.mesh import Mesh
 from geometry.scan_frame import WIDTH_PER_REACH
-from utils.errors import InputError
+from utils.files import read_bytes
 from utils.mesh_formats.content import Texture
+from utils.pictures import LARGEST_TEXTURE, TEXTURE_FORMATS, decoded, is_plain_png, opened, to_8_bit
 from utils.srgb import linear_from_srgb, srgb_from_linear
-
-PIL_FORMATS = ("TGA", "GIF")
-"""What OpenCV does not read."""
 
 
 def texels_per_pixel(mesh: Mesh, faces: np.ndarray, uv: np.ndarray, size: int) -> float:
@@ -50,30 +45,17 @@ def read_texture(texture: Texture, texels_per_pixel: float) -> np.ndarray:
         (h, w, 3) uint8 RGB, the texture's factor multiplied in.
 
     Raises:
-        InputError: missing or broken.
+        InputError: missing, broken, cut short, or more than LARGEST_TEXTURE pixels.
     """
-    name, data = texture.name, texture.source
-    if not isinstance(data, bytes):
-        name = str(data)
-        if not data.is_file():
-            raise InputError(f"{data}: no such file, expected the texture of the mesh")
-        data = data.read_bytes()
-    picture = _decoded(data)
-    if picture is None:
-        raise InputError(f"{name}: cannot be read as an image, expected the texture of the mesh")
+    name, content, expected = texture.name, texture.source, "the texture of the mesh"
+    if not isinstance(content, bytes):
+        name, content = str(content), read_bytes(content, expected)
+    with opened(name, content, TEXTURE_FORMATS, expected, LARGEST_TEXTURE) as image:
+        if is_plain_png(content, image):
+            picture = decoded(content, image, cv2.IMREAD_COLOR_RGB, np.uint8)
+        else:  # as it is stored: texture coordinates know of no rotation
+            picture = np.asarray(to_8_bit(content, image).convert("RGB"))
     return _multiplied(_shrunk(picture, texels_per_pixel), texture.factor)
-
-
-def _decoded(data: bytes) -> np.ndarray | None:
-    """(h, w, 3) uint8 RGB of an image file's content; None when it is none."""
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if picture is not None:
-            return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        with Image.open(io.BytesIO(data), formats=PIL_FORMATS) as image:
-            return np.array(image.convert("RGB"))
-    except (cv2.error, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
 
 
 def _multiplied(picture: np.ndarray, factor: tuple[float, float, float]) -> np.ndarray:
