@@ -13,7 +13,7 @@ from training import ranks
 from training.guards import Guards
 from training.opening import Training, open_training
 from training.panels import Panels
-from training.reading import LeftOut, loader_of, reading
+from training.reading import LeftOut, batches_of_steps, loader_of, reading
 from training.reports import Reports
 from training.run import Run
 from training.saving import save_best, save_last
@@ -43,16 +43,16 @@ def train(run: Run) -> Ended:
     with (
         open_training(run) as training,
         Reports(run.folder, training.progress.step, is_main()) as reports,
-        reading(loader_of(run, training.learnt, training.order)) as batches,
+        reading(loader_of(run, training.learnt, training.order, training.order.kept)) as batches,
         _bar(run, training) as bar,
     ):
         learner, progress, order, data = training.learner, training.progress, training.order, training.data
         left_out, guards = LeftOut(data.left_out, len(data.train)), Guards(every, run.phase, progress.skipped)
-        last_save = time.monotonic()
+        steps, last_save = batches_of_steps(batches, order), time.monotonic()
         while progress.step < order.steps and not stopped:
             # Read what one step of the optimiser takes.
             started = time.monotonic()
-            taken = [next(batches) for _ in range(options.accumulate)]
+            taken = next(steps)
             loaded = time.monotonic()
 
             # Step.

@@ -163,9 +163,7 @@ def open_training(run: Run) -> Iterator[Training]:
         train, validation = (look_at(run, names) for names in (run.settings.data.train, run.settings.data.validation))
         with ranks.failing_together():
             data, options = open_data(run, train, validation), run.options
-            order = ResumableBatchSampler(
-                len(data.train), options.batch_size, options.accumulate, options.epochs, run.settings.run.seed
-            )
+            order = ResumableBatchSampler(len(data.train), options, run.settings.run.seed)
             identity = identity_of(run, data.train.pairs, order.per_step)
             learner, progress = open_learner(run, identity, device)
             learnt = _as_learnt(run, data.train, learner.model)

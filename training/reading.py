@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from datasets.pairs.training_pairs import TrainingPairs
 from training import ranks
 from training.refiner_crops import RefinerCrop, RefinerCrops
 from training.run import Run
-from training.sampler import SampleKey
+from training.sampler import ResumableBatchSampler, SampleKey
 from training.signals import prepare_worker
 from utils.device import pick_device
 from utils.distributed import is_main
@@ -48,8 +49,11 @@ def _stack(items: Sequence[Any]) -> Batch | InputError:
     return errors[0] if errors else type(items[0]).stack(items)
 
 
-def prefetched(batch_bytes: int, workers: int) -> int:
+def prefetched(batch_bytes: int, workers: int, kept: int = 1) -> int:
     """How many batches each worker may have ready, up to MOST_PREFETCHED: they travel in shared memory.
+
+    Args:
+        kept: batches that the training holds there.
 
     Raises:
         InputError: not even one each has room, as in a container with Docker's default of 64 MB.
@@ -57,32 +61,37 @@ def prefetched(batch_bytes: int, workers: int) -> int:
     if not workers or not SHARED_MEMORY.is_dir():
         return MOST_PREFETCHED
     free = shutil.disk_usage(SHARED_MEMORY).free
-    # And the one that the training has just taken.
-    ready = (free // batch_bytes - 1) // workers
+    ready = (free // batch_bytes - kept) // workers
     if ready < 1:
         raise InputError(
-            f"{SHARED_MEMORY}: {free / 1e6:.0f} MB free, expected {(workers + 1) * batch_bytes / 1e6:.0f} MB for the "
-            f"batches of {workers} worker processes: give the container more (Docker's shm-size or "
+            f"{SHARED_MEMORY}: {free / 1e6:.0f} MB free, expected {(workers + kept) * batch_bytes / 1e6:.0f} MB for "
+            f"the batches of {workers} worker processes: give the container more (Docker's shm-size or "
             "ipc), or read in the training process with --set data.workers=0"
         )
     return min(ready, MOST_PREFETCHED)
 
 
-def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]]) -> DataLoader:
+def loader_of(run: Run, pairs: Pairs, batches: Iterable[list[SampleKey]], kept: int = 1) -> DataLoader:
     """A DataLoader for `reading`: the batches of sample keys in their order, read by the run's workers.
+
+    Args:
+        kept: how many of them are held at once.
 
     Raises:
         InputError: too little shared memory for them (`prefetched`).
     """
     workers = run.settings.data.workers
+    is_pinned = pick_device(run.settings.compute.device).type == "cuda"
+    batch_bytes = run.options.batch_size * pairs.sample_bytes
     return DataLoader(
         _ErrorsAsValues(pairs),
         collate_fn=_stack,
         num_workers=workers,
         worker_init_fn=prepare_worker,
         # Copies to a GPU do not wait where the memory is page-locked.
-        pin_memory=pick_device(run.settings.compute.device).type == "cuda",
-        prefetch_factor=prefetched(run.options.batch_size * pairs.sample_bytes, workers) if workers else None,
+        pin_memory=is_pinned,
+        # Pinned batches have left the shared memory.
+        prefetch_factor=prefetched(batch_bytes, workers, 1 if is_pinned else kept) if workers else None,
         batch_sampler=batches,
     )
 
@@ -102,6 +111,21 @@ def reading(loader: DataLoader) -> Iterator[Iterator[Batch]]:
         shut_down = getattr(batches, "_shutdown_workers", None)
         if shut_down is not None:
             shut_down()
+
+
+def batches_of_steps(batches: Iterator[Batch], order: ResumableBatchSampler) -> Iterator[list[Batch]]:
+    """What each step learns from, from `order.first_step` on: batches just read, or read before and kept.
+
+    Args:
+        batches: in the order of `order`.
+    """
+    kept: deque[list[Batch]] = deque(maxlen=order.readings_kept)
+    newest = order.readings.start - 1
+    for step in range(order.first_step, order.steps):
+        while newest < step // order.echo:
+            kept.append([next(batches) for _ in range(order.accumulate)])
+            newest += 1
+        yield kept[order.reading_of(step) - newest - 1]
 
 
 def _checked(batch: Batch | InputError) -> Batch:

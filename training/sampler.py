@@ -7,8 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
+from training.settings import PhaseSettings
 from utils.distributed import rank, world_size
 from utils.errors import InputError
+
+ECHO_LAG = 8
+"""Steps' batches that are read between two uses of the same ones."""
 
 SampleKey = tuple[int, int]
 """(epoch, position in the list): what makes a sample, random draws included."""
@@ -21,11 +25,14 @@ class ResumableBatchSampler(Sampler[list[SampleKey]]):
     N ranks with batches of b see what one process with batches of N b sees. The rest of an epoch that fills no global
     batch is left out.
 
+    Where reading is slower than learning, every step's batches can be used several times (data echoing, Choi et al.
+    2019): one step in `echo` learns from batches just read, the others from what was read up to `echo - 1` times
+    ECHO_LAG readings before. The batches here are those that are read.
+
     Args:
         samples: of the data set.
-        batch_size: per rank.
-        accumulate: batches per step of the optimiser.
-        epochs: after which the batches end.
+        options: `batch_size` per rank, `accumulate` batches per step of the optimiser, `epochs` after which the batches
+            end, `echo` steps that learn from each batch.
         seed: of the permutations.
         first_step: number of the optimiser's step to start with.
 
@@ -33,24 +40,49 @@ class ResumableBatchSampler(Sampler[list[SampleKey]]):
         InputError: fewer samples than one step takes.
     """
 
-    def __init__(
-        self, samples: int, batch_size: int, accumulate: int, epochs: int, seed: int, first_step: int = 0
-    ) -> None:
-        self.batch_size, self.accumulate, self.seed = batch_size, accumulate, seed
+    def __init__(self, samples: int, options: PhaseSettings, seed: int, first_step: int = 0) -> None:
+        self.batch_size, self.accumulate, self.echo, self.seed = (
+            options.batch_size,
+            options.accumulate,
+            options.echo,
+            seed,
+        )
         self.samples, self.first_step = samples, first_step
-        self.per_step = batch_size * accumulate * world_size()
-        self.steps_per_epoch = samples // self.per_step
-        self.steps = epochs * self.steps_per_epoch
+        self.per_step = self.batch_size * self.accumulate * world_size()
+        self.readings_per_epoch = samples // self.per_step
+        self.steps_per_epoch = self.echo * self.readings_per_epoch
+        self.steps = options.epochs * self.steps_per_epoch
         if self.steps_per_epoch == 0:
             raise InputError(f"{samples} training samples, expected at least {self.per_step}: what one step takes")
 
+    @property
+    def kept(self) -> int:
+        """Batches that are held at once."""
+        return self.accumulate * self.readings_kept
+
+    @property
+    def readings_kept(self) -> int:
+        """The same in readings: what one step takes."""
+        return (self.echo - 1) * ECHO_LAG + 1
+
+    @property
+    def readings(self) -> range:
+        """The steps' batches that are read, by number: for a run that goes on, from those that it still uses."""
+        return range(max(self.first_step // self.echo - self.readings_kept + 1, 0), self.steps // self.echo)
+
+    def reading_of(self, step: int) -> int:
+        """The number of the batches that a step learns from."""
+        newest, again = divmod(step, self.echo)
+        # In the beginning, when nothing is that old, others.
+        return (newest - again * ECHO_LAG) % (newest + 1)
+
     def __len__(self) -> int:
-        return (self.steps - self.first_step) * self.accumulate
+        return len(self.readings) * self.accumulate
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         permutation, current = np.empty(0, np.int64), None
-        for step in range(self.first_step, self.steps):
-            epoch, within = divmod(step, self.steps_per_epoch)
+        for reading in self.readings:
+            epoch, within = divmod(reading, self.readings_per_epoch)
             if epoch != current:
                 permutation, current = np.random.default_rng((self.seed, epoch)).permutation(self.samples), epoch
             for part in range(self.accumulate):

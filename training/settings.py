@@ -58,6 +58,7 @@ class PhaseSettings:
     epochs: int
     batch_size: int = 2  # per process and backward pass
     accumulate: int = 1  # batches per step of the optimiser
+    echo: int = 1  # steps that learn from each batch that was read: for devices that are faster than their readers
     learning_rate: float = 1e-4
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
     precision: Precision = "fp32"  # of convolutions; weights, losses and, but for tf32, heads stay fp32 (utils.device)
@@ -66,7 +67,7 @@ class PhaseSettings:
     networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
 
     def __post_init__(self) -> None:
-        _refuse_below(self, epochs=1, batch_size=1, accumulate=1, learning_rate=0, clip_norm=0)
+        _refuse_below(self, epochs=1, batch_size=1, accumulate=1, echo=1, learning_rate=0, clip_norm=0)
         if self.learning_rate == 0:
             raise ValueError("learning_rate is 0, expected more")
         if not 0 <= self.fixed_statistics <= 1:

@@ -49,6 +49,7 @@ def identity_of(run: Run, pairs: Sequence[Pair], per_step: int) -> dict[str, Any
         "training data": fingerprint(pairs),
         PER_STEP: per_step,
         "seed": run.settings.run.seed,
+        "echo": run.options.echo,
     }
 
 
