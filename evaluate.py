@@ -41,6 +41,7 @@ from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
 from utils.errors import InputError, ends_in_one_line
+from utils.files import check_writable, write_text
 
 PACKAGES = ("numpy", "open3d", "scipy")
 """Whose versions may move a number."""
@@ -114,7 +115,7 @@ class SubjectMeasurer:
     def __call__(self, name: str) -> None:
         pair = self.pairs[name]
         measurement = measure_maps(pair) if self.protocol == "maps" else self._measure_meshes(pair)
-        (self.numbers / f"{name}.json").write_text(json.dumps(asdict(measurement)), encoding="utf-8")
+        write_text(self.numbers / f"{name}.json", json.dumps(asdict(measurement)))
 
     def _measure_meshes(self, pair: Comparison) -> Measurement:
         meshes = load_meshes(pair, self._true_mesh(pair), self.frame, keep_metres=self.protocol == "sith")
@@ -190,6 +191,7 @@ def evaluate(args: argparse.Namespace) -> Results:
     if pairs.outside:
         print(f"{pairs.outside} predictions of people outside the split are not measured")
     by_name = {pair.name: pair for pair in pairs.ready}
+    check_writable(args.out)
     # Whoever is stopped from here on leaves no table that belongs to other pictures.
     for path in (args.out / "histogram.png", args.out / "results.csv", json_path(args)):
         path.unlink(missing_ok=True)

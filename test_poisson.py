@@ -19,6 +19,7 @@ from tqdm import tqdm
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
 from utils.errors import InputError, ends_in_one_line
+from utils.files import check_writable
 from utils.gallery import write_gallery
 from utils.records import Records, stamps
 from utils.result_folder import CLOSED_CLOUDS, ResultFolder
@@ -90,6 +91,7 @@ def mesh_cloud(
 
     records.forget(name)
     path, mesh_path = run.cloud(name, closed=True), run.mesh(name, records.kind)
+    check_writable(mesh_path.parent)
     inputs, cloud = stamps(inputs_of(name, run, records.kind, height)), read_cloud(path)
     if points_inwards(cloud):
         tqdm.write(f"note: {path}: its normals point inwards and are turned", file=sys.stderr)

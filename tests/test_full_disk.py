@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from geometry.point_cloud import PointCloud
 from tests import balls_people
 from tests.conftest import TINY
 from tests.full_disk import files_up_to
+from training.reports import Reports
 from utils.checkpoint import write_checkpoint
 from utils.config import to_dict
+from utils.errors import ends_in_one_line
 from utils.ply import write_cloud
 from utils.result_folder import ResultFolder
 
@@ -99,6 +102,39 @@ def test_training(tmp_path, capsys):
     [error] = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if "error" in line]
     assert "best.pt: File too large, raise the limit" in error or "last.pt: File too large, raise the limit" in error
     assert not [path for path in (tmp_path / "run").glob(".*.pt")]
+
+
+def test_what_a_training_appends_to_names_the_file_that_has_no_room(tmp_path, capsys):
+    """TensorBoard writes in a thread of its own, whose stack nobody needs."""
+
+    @ends_in_one_line
+    def main(argv):
+        Reports(tmp_path, 0, active=True).add("train", 1, {"loss": 0.5})
+        return 0
+
+    with files_up_to(0):
+        assert main([]) == 1
+    errors = capsys.readouterr().err
+    assert "Traceback" not in errors and f"error: {tmp_path}/tensorboard: File too large, raise the limit" in errors
+
+
+@pytest.mark.parametrize("script", [evaluate, render, test_poisson])
+def test_a_folder_that_cannot_be_written_is_said_before_the_work(tmp_path, capsys, script):
+    for folder in ("pred", "gt"):
+        box_obj(tmp_path / folder / "a.obj")
+    (tmp_path / "run" / "output_plys_c").mkdir(parents=True)
+    for name in ("run/output_plys_c/a.ply", "run/output_objs", "file"):
+        (tmp_path / name).write_text("no folder")
+    arguments = {
+        evaluate: ["--pred", tmp_path / "pred", "--gt", tmp_path / "gt", "--out", tmp_path / "file" / "out"],
+        render: ["--data_path", tmp_path / "file", "--data_name", tmp_path / "gt"],
+        test_poisson: [tmp_path / "run"],
+    }
+    assert script.main([str(argument) for argument in arguments[script]]) == 1
+    output = capsys.readouterr()
+    assert (
+        re.search(r"(file|out|output_objs): (Not a directory|File exists)", output.err) and "expected" not in output.err
+    )
 
 
 def test_a_render_that_ctrl_c_stops_says_one_line(tmp_path):

@@ -10,9 +10,10 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from utils.atomic_file import atomic_path
+from utils.errors import naming
 from utils.files import read_bytes, write_png, write_text
 
-METRICS = "metrics.jsonl"
+METRICS, BOARD = "metrics.jsonl", "tensorboard"
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -49,14 +50,16 @@ class Reports:
             return
         kept = [line for line in read_metrics(folder) if line["step"] <= step]
         write_text(folder / METRICS, "".join(f"{json.dumps(line)}\n" for line in kept))
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        with naming(folder / BOARD):
+            self.board = SummaryWriter(str(folder / BOARD), purge_step=step + 1)
 
     def __enter__(self) -> Reports:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, stack: object) -> None:
         if self.active:
-            self.board.close()
+            with naming(self.folder / BOARD):
+                self.board.close()
             if kind is None:
                 draw_curves(self.folder)
 
@@ -70,16 +73,19 @@ class Reports:
         if not self.active:
             return
         line = {"kind": kind, "step": step} | {k: _short(v) for k, v in values.items()}
-        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+        path = self.folder / METRICS
+        with naming(path), open(path, "a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line)}\n")
-        for name, value in values.items():
-            self.board.add_scalar(f"{kind}/{name}", value, step)
+        with naming(self.folder / BOARD):
+            for name, value in values.items():
+                self.board.add_scalar(f"{kind}/{name}", value, step)
 
     def picture(self, step: int, epoch: int, sheet: np.ndarray) -> None:
         """The panel of a validation: panels/epoch_003.png."""
         if self.active:
             write_png(self.folder / "panels" / f"epoch_{epoch:03d}.png", sheet)
-            self.board.add_image("validation", sheet, step, dataformats="HWC")
+            with naming(self.folder / BOARD):
+                self.board.add_image("validation", sheet, step, dataformats="HWC")
 
 
 def _short(value: float) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import os
@@ -15,6 +14,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from utils.errors import naming
 
 TEMPORARY = re.compile(r"\..*\.(?P<place>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}(\.[^.]*)?")
 """Names of files that are being written: where, and by which process."""
@@ -39,13 +40,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:40]}.{owner}{path.suffix}")
     _ours.add(temporary)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _clear(path.parent)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        # Writers know the temporary file at most.
-        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+        with naming(path):  # writers know the temporary file at most
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _clear(path.parent)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

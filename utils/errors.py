@@ -8,7 +8,10 @@ import os
 import re
 import reprlib
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 HEAD, TAIL = 420, 160
@@ -71,6 +74,15 @@ def plain_reason(error: BaseException) -> str | None:
     return None
 
 
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let every error of the system in the block name the file that the user knows, and not another one or none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+
+
 Main = Callable[..., int]
 
 
@@ -83,6 +95,7 @@ def ends_in_one_line(main: Main) -> Main:
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
         _print_any_name()
+        before, threading.excepthook = threading.excepthook, _thread_ended
         try:
             return main(argv)
         except KeyboardInterrupt:
@@ -94,8 +107,19 @@ def ends_in_one_line(main: Main) -> Main:
                 raise
             print(f"error: {reason}", file=sys.stderr)
             return 1
+        finally:
+            threading.excepthook = before
 
     return run
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    """One line about a thread of a library that an error of the system ends, as a full disk ends TensorBoard's."""
+    reason = None if args.exc_value is None else plain_reason(args.exc_value)
+    if reason is None:
+        threading.__excepthook__(args)
+    else:
+        print(f"error: {reason}", file=sys.stderr)
 
 
 def _print_any_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import ImageOps
 
 from utils.atomic_file import atomic_path
-from utils.errors import InputError
+from utils.errors import InputError, naming
 from utils.heic import heic_formats
 from utils.pictures import PHOTO_FORMATS, decoded, is_plain_png, opened, to_8_bit
 
@@ -59,6 +60,17 @@ def check_name(name: str, where: str) -> None:
         raise InputError(
             f"{where}: the name {name!r}, expected a plain file name in UTF-8: no path, no control character"
         )
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before long work whether files can be made in a folder, which is made if it is not there.
+
+    Raises:
+        OSError: they cannot.
+    """
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def write_bytes(path: Path | str, content: bytes | memoryview) -> None:

@@ -20,7 +20,7 @@ from datasets.rendering.scan_renderer import ScanRenderer, project_scan_joints, 
 from datasets.rendering.scan_sources import ScanSource
 from datasets.rendering.shading import random_lighting
 from utils.errors import InputError
-from utils.files import read_photo
+from utils.files import check_writable, read_photo
 from utils.records import stamps
 
 KEYPOINT_CHOICES = ("auto", "joints", "json", "mediapipe", "rtmw")
@@ -102,6 +102,7 @@ class SubjectRenderer:
 
     def _render(self, name: str, missing: list[float], wanted: list[float]) -> dict[float, np.ndarray]:
         """Write the pictures of the missing views; joints of the scan in every wanted view, if it has any."""
+        check_writable(self.root)
         files, scan = stamps(self.source.files(name)), self.source.load(name)
         for note in scan.notes:
             tqdm.write(f"note: {note}", file=sys.stderr)
