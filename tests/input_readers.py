@@ -44,6 +44,7 @@ from utils.config import build_config, override, read_yaml
 from utils.errors import InputError
 from utils.files import read_depth_png, read_photo
 from utils.mesh_files import write_mesh
+from utils.mesh_formats.named_files import named_files
 from utils.ply import read_cloud
 
 ROOT = Path(__file__).parents[1]
@@ -158,6 +159,7 @@ def _meshes() -> dict[str, Reader]:
     cloud += "0 0 0 0 0 1 10 20 30\n" * 3
 
     def scan(path: Path) -> object:
+        named_files(path)
         return read_colored_mesh(path, 128)
 
     plys = (files[".ply"], (ascii_ply + points + triangles).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from utils.files import read_json, write_text
 
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "onnxruntime", "open3d", "pillow")
 
+NAMED = "named"
+"""Key of a record with `stamps_from` the folder of the first input: files that only those know who read the inputs."""
 UNFINISHED = "unfinished"
 """Key of a record whose result is being made again, or was when somebody stopped it."""
 
@@ -51,7 +54,10 @@ class Records:
         for key, value in json.loads(json.dumps(self.settings)).items():
             if settings.get(key) != value:
                 return f"{key} was {settings.get(key)}, is now {value}"
-        if changed := _differing(record.get("inputs"), stamps(inputs)):
+        changed = _differing(record.get("inputs"), stamps(inputs))
+        if inputs and isinstance(named := record.get(NAMED), dict):
+            changed += _differing(named, stamps_from(inputs[0].parent, [inputs[0].parent / place for place in named]))
+        if changed:
             return f"{', '.join(changed)} changed since"
         for place, size in files.items():
             if _size(self.root / place) != size:
@@ -81,7 +87,7 @@ class Records:
         Args:
             inputs: `stamps` of its inputs from before they were read.
             files: of the result, inside the root.
-            about: what else is worth knowing, for people to read.
+            about: what else is worth knowing, for people to read; NAMED counts as inputs.
         """
         for place in set(self._files(name)).difference(file.relative_to(self.root).as_posix() for file in files):
             with contextlib.suppress(OSError, ValueError):  # a damaged record may name anything
@@ -117,6 +123,11 @@ def stamps(paths: Sequence[Path]) -> dict[str, list[int]]:
     """Name -> size [bytes] and time of the last change [ns] of the files that are there."""
     found = {path.name: path.stat() for path in paths if path.exists()}
     return {name: [status.st_size, status.st_mtime_ns] for name, status in sorted(found.items())}
+
+
+def stamps_from(folder: Path, paths: Sequence[Path]) -> dict[str, list[int] | None]:
+    """The same by their way from a folder; None for files that are not there."""
+    return {os.path.relpath(path, folder): next(iter(stamps([path]).values()), None) for path in paths}
 
 
 def _differing(before: Any, now: Mapping[str, Any]) -> list[str]:

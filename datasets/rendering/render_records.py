@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.pairs.pair_files import Pair
-from utils.records import Records, stamps
+from utils.mesh_formats.named_files import named_files
+from utils.records import NAMED, Records, stamps, stamps_from
+
+
+@dataclass(frozen=True)
+class ScanStamps:
+    """A subject's files as they were, and those that only its mesh knows of, such as textures."""
+
+    files: Mapping[str, list[int]]
+    named: Mapping[str, list[int] | None]
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> ScanStamps:
+        """Of a subject's files, the mesh first; the mesh is looked through."""
+        named = stamps_from(files[0].parent, named_files(files[0])) if files else {}
+        return cls(stamps(files), named)
 
 
 @dataclass(frozen=True)
@@ -43,13 +58,13 @@ class RenderRecords:
         """The same of the joints."""
         return self.joints.why_again(_name(pair), self._joints_from(pair)) or None
 
-    def begin_pictures(self, pair: Pair, scan: Mapping[str, list[int]]) -> None:
+    def begin_pictures(self, pair: Pair, scan: ScanStamps) -> None:
         """Note how the pictures are made from now on; the old ones must be gone.
 
         Args:
-            scan: stamps of the subject's files, from before they were read.
+            scan: from before it was read.
         """
-        self.pictures.write(_name(pair), scan, [])
+        self.pictures.write(_name(pair), scan.files, [], **{NAMED: scan.named})
 
     def begin_joints(self, pair: Pair) -> None:
         """Note how the joints are made from now on; the old ones must be gone."""

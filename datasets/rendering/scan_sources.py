@@ -265,7 +265,7 @@ class MeshFolder:
     def files(self, name: str) -> list[Path]:
         """See ScanSource."""
         path = self.meshes[name]
-        return [path, *(path.with_suffix(ending) for ending in (".json", ".mtl", ".bin"))]
+        return [path, path.with_suffix(".json")]
 
     def load(self, name: str) -> Scan:
         """See ScanSource."""

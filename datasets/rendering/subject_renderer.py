@@ -15,13 +15,12 @@ from datasets.pairs.pair_files import has_images, is_complete, joints_of, pictur
 from datasets.pairs.pair_layout import Pair
 from datasets.people.person import KeypointSource, Photo
 from datasets.people.person_sources import SourceOptions, person_sources
-from datasets.rendering.render_records import RenderRecords
+from datasets.rendering.render_records import RenderRecords, ScanStamps
 from datasets.rendering.scan_renderer import ScanRenderer, project_scan_joints, seed_of
 from datasets.rendering.scan_sources import ScanSource
 from datasets.rendering.shading import random_lighting
 from utils.errors import InputError
 from utils.files import check_writable, read_photo
-from utils.records import stamps
 
 KEYPOINT_CHOICES = ("auto", "joints", "json", "mediapipe", "rtmw")
 """joints: of the scan; json: what OpenPose found on earlier renders; mediapipe, rtmw: found on the render now.
@@ -103,7 +102,8 @@ class SubjectRenderer:
     def _render(self, name: str, missing: list[float], wanted: list[float]) -> dict[float, np.ndarray]:
         """Write the pictures of the missing views; joints of the scan in every wanted view, if it has any."""
         check_writable(self.root)
-        files, scan = stamps(self.source.files(name)), self.source.load(name)
+        files = ScanStamps.of(self.source.files(name))
+        scan = self.source.load(name)
         for note in scan.notes:
             tqdm.write(f"note: {note}", file=sys.stderr)
         try:

@@ -22,6 +22,12 @@ def decoded(text: bytes) -> str:
         return text.decode("latin1")
 
 
+def libraries(folder: Path, line: str) -> list[Path]:
+    """Where the libraries are, or would be, that stand behind mtllib: one name with blanks in it, or several."""
+    whole = beside(folder, line)
+    return [whole] if whole.is_file() else [beside(folder, name) for name in line.split()]
+
+
 def read_mtl(path: Path) -> dict[str, SurfaceMaterial]:
     """The colors and color textures of a library's materials, by name."""
     materials: dict[str, SurfaceMaterial] = {}

@@ -15,12 +15,11 @@ from utils.errors import InputError
 from utils.mesh_formats.content import (
     MeshContent,
     SurfaceMaterial,
-    beside,
     fan,
     parse_numbers,
     unit_rgb,
 )
-from utils.mesh_formats.mtl_file import decoded, read_mtl
+from utils.mesh_formats.mtl_file import decoded, libraries, read_mtl
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -187,9 +186,7 @@ def _libraries(path: Path, file: _Lines) -> tuple[dict[str, SurfaceMaterial], li
     known: dict[str, SurfaceMaterial] = {}
     missing = []
     for line in dict.fromkeys(decoded(line).strip() for line in file.after("mtllib")):
-        # one name with blanks in it, or several names
-        for name in [line] if beside(path.parent, line).is_file() else line.split():
-            library = beside(path.parent, name)
+        for library in libraries(path.parent, line):
             if library.is_file():
                 known |= read_mtl(library)
             else:

@@ -78,6 +78,11 @@ def read_header(path: Path, data: bytes) -> PlyHeader:
     return PlyHeader(encoding, tuple(elements), tuple(comments), end.end())
 
 
+def texture_names(header: PlyHeader) -> list[str]:
+    """The pictures that comments name, as MeshLab writes them."""
+    return [line.split(maxsplit=1)[1] for line in header.comments if line.lower().startswith("texturefile ")]
+
+
 def _property(path: Path, words: list[str]) -> PlyProperty:
     match [*words[:-1], words[-1].lower() if words else ""]:
         case [kind, name] if kind in NUMPY_OF_PLY:

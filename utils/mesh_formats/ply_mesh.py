@@ -18,6 +18,7 @@ from utils.mesh_formats.content import (
     unit_rgb,
 )
 from utils.mesh_formats.ply_file import PlyList, PlyTable, read_ply
+from utils.mesh_formats.ply_header import texture_names
 
 POSITION = ("x", "y", "z")
 COLORS = tuple(tuple(f"{of}{color}" for color in ("red", "green", "blue")) for of in ("", "diffuse_", "ambient_"))
@@ -82,9 +83,7 @@ def read_ply_mesh(path: Path) -> MeshContent:
     faces = polygons.triangles()
     if not len(faces):
         raise InputError(f"{path}: {vertex.count} vertices and {len(faces)} faces, expected a mesh with faces")
-    textures = [
-        comment.split(maxsplit=1)[1] for comment in header.comments if comment.lower().startswith("texturefile ")
-    ]
+    textures = texture_names(header)
     few = int((corners.lengths < 3).sum())
     return MeshContent(
         Mesh(vertex.columns(POSITION).astype(np.float64), faces),
