@@ -11,6 +11,9 @@ import requests
 
 import test_model
 from datasets.people.given_mask import GivenMask, has_given_mask, mask_path, read_mask
+from datasets.people.mediapipe.detector import MediaPipeDetector
+from datasets.people.mediapipe.person_mask import MediaPipeMask
+from datasets.people.openpose import OpenPoseFile
 from datasets.people.person import HAND, MaskError, ModelUnavailableError, Photo, check_mask
 from datasets.people.person_sources import person_sources
 from datasets.people.rembg_masks import REMBG_MODELS, RembgMask
@@ -209,3 +212,10 @@ def test_only_free_local_models_are_on_the_list():
     assert "bria-rmbg" not in REMBG_MODELS
     with pytest.raises(ValueError, match="bria-rmbg"):
         RembgMask("bria-rmbg")
+
+
+def test_joints_of_a_smaller_copy_of_the_photo_are_named_with_their_factor():
+    photo = Photo.read(ROOT / "samples" / "synthetic_200001.jpg")
+    given = OpenPoseFile().keypoints(photo).keypoints.moved(lambda xy: xy / 2)
+    with pytest.raises(MaskError, match=r"_keypoints.json\) \(multiplied by 2 they would fit"):
+        MediaPipeMask(MediaPipeDetector()).mask(photo, given)

@@ -139,7 +139,7 @@ def test_joints_of_a_larger_photo_are_named_with_the_factor(tmp_path):
         OpenPoseFile().keypoints(photo(tmp_path, 2048, 2048))
 
 
-@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "NaN", "-Infinity"])
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "NaN", "-Infinity", "-1e300"])
 def test_numbers_that_are_none_are_named(tmp_path, number):
     text = json.dumps({"people": [sample()[0] | {"pose_keypoints_2d": [0.5] * 74 + [12345]}]}).replace("12345", number)
     (tmp_path / "a.json").write_text(text)

@@ -109,10 +109,10 @@ def _deep_color(content: bytes, image: ImageFile.ImageFile) -> np.ndarray | None
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    """Numbers from 0 as uint8: of 16 bits, or of 8 where none is larger, or floats up to 1; no copy in between."""
+    """Numbers from 0 as uint8: of 16 bits, of 8 where none is larger, of more, or floats up to 1; without a copy."""
     top = values.max()
-    if top <= 1 and np.issubdtype(values.dtype, np.floating):
-        return cv2.convertScaleAbs(values, alpha=255)
+    if top > 65535 or (top <= 1 and np.issubdtype(values.dtype, np.floating)):
+        return cv2.convertScaleAbs(values, alpha=255 / max(float(top), 1.0))
     return cv2.convertScaleAbs(values, alpha=1 / 257 if top > 255 else 1)
 
 

@@ -54,8 +54,8 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     rgb, alpha = read_photo(path)
     values = rgb.max(axis=2) if alpha is None else alpha
     if values.shape != size[::-1]:
-        found = f"{values.shape[1]} x {values.shape[0]}"
-        raise MaskError(f"{path}: {found}, expected the photo's {size[0]} x {size[1]}")
+        found, remedy = f"{values.shape[1]} x {values.shape[0]}", "turn" if values.shape == size else "scale"
+        raise MaskError(f"{path}: {found}, expected the photo's {size[0]} x {size[1]}: {remedy} it like the photo")
     if not values.any():
         raise MaskError(f"{path}: black everywhere, expected the person in white")
     # Half of the brightest, because some tools write masks of 0 and 1.

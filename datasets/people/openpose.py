@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from utils.files import read_json, write_text
 BODY_FIELD, HAND_FIELDS = "pose_keypoints_2d", {"left": "hand_left_keypoints_2d", "right": "hand_right_keypoints_2d"}
 BODY_POINTS, HAND_POINTS = 25, 21
 OTHER_BODIES = {18: "OpenPose's COCO model", 17: "plain COCO", 15: "OpenPose's MPI model", 135: "BODY_135"}
+LARGEST_VALUE = 1e6
+"""[px] No photo is as wide."""
 OUTSIDE = 0.02
 """Of the photo's longer side: a confident joint this far outside means that the file belongs to another image."""
 
@@ -45,8 +46,11 @@ def _triples(person: dict, field: str, points: int, where: str) -> np.ndarray:
             f"{where}.{field}: {len(values)} numbers{hint}, expected {points} points of x, y, score"
         )
     for position, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise KeypointFileError(f"{where}.{field}[{position}]: {shown(value)}, expected a finite number")
+        # Infinite and not-a-number values are not smaller either.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_VALUE:
+            raise KeypointFileError(
+                f"{where}.{field}[{position}]: {shown(value)}, expected a finite number below {LARGEST_VALUE:.0e}"
+            )
     return np.array(values, dtype=np.float64).reshape(points, 3)
 
 

@@ -225,7 +225,7 @@ def check_mask(photo: Photo, keypoints: Keypoints, mask: np.ndarray) -> tuple[st
     if not mask.any():
         raise MaskError(f"{name}: the mask is empty")
     if all(side.all() for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1])):
-        raise MaskError(f"{name}: the mask fills every border of the photo, expected a person on a background")
+        raise MaskError(f"{name}: the mask fills every border of the photo, expected the person in white on black")
     confident = keypoints.score >= CONFIDENT
     if not confident.any():
         return ()

@@ -13,9 +13,12 @@ from datasets.people.mediapipe.person_boxes import REACH
 from datasets.people.mediapipe.regions import Pyramid, index_affine
 from datasets.people.person import FoundMask, MaskError, Photo
 from geometry.keypoints import Keypoints
+from utils.errors import InputError
 
 PRESENCE = 0.5
 """Presence below which the network sees no person where the joints of a file are."""
+FITS = 0.05
+"""Of a person's extent: how far, in the median, joints of a file may lie from those that the networks find."""
 WORKING_SIDE = 1024
 """Pixels across the person's region in which the mask is sharpened; more costs time and gains nothing."""
 WORKING_SIDE_LOW = 512
@@ -59,8 +62,24 @@ class MediaPipeMask:
         if self.with_skirt:
             coarse = self._with_skirt(photo, pose)
         if pose.presence < PRESENCE or not (coarse > 0.5).any():
-            raise MaskError(f"{photo.path.name}: the mask network sees no person at these joints")
+            raise MaskError(
+                f"{photo.path.name}: the mask network sees no person at these joints ({keypoints.source})"
+                f"{self._factor(photo, keypoints)}, expected joints of this photo, or a mask beside it as"
+                f" {photo.path.stem}_mask.png"
+            )
         return FoundMask(sharpened(photo.rgb, pose, coarse))
+
+    def _factor(self, photo: Photo, keypoints: Keypoints) -> str:
+        """A word about the factor by which joints would fit the person in a photo, when there is one."""
+        try:
+            found = self.detector.keypoints(photo).keypoints
+        except InputError:
+            return ""
+        both = found.present & keypoints.present
+        seen, given = found.xy[both], keypoints.xy[both]
+        factor = float((seen * given).sum() / max((given**2).sum(), 1e-9))
+        away = np.median(np.linalg.norm(factor * given - seen, axis=1)) / max(np.ptp(seen, axis=0).max(), 1.0)
+        return f" (multiplied by {factor:.2g} they would fit: were they made for another size?)" if away < FITS else ""
 
     def _with_skirt(self, photo: Photo, pose: Pose) -> np.ndarray:
         """(256, 256) the coarse mask with what the garment network adds near it."""
