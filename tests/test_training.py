@@ -11,7 +11,7 @@ import torch
 
 from models.build import load_digitizer
 from tests import balls_people
-from tests.running_training import SMOKE, start, torchrun, wait_for_step
+from tests.running_training import SMOKE, ended, signalled_at, start, torchrun
 from training.reports import read_metrics
 from utils.checkpoint import read_checkpoint
 
@@ -106,24 +106,17 @@ def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path, capsys):
 
 
 def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):
-    """Stopped by SIGTERM, then by SIGKILL, then finished: in the middle of epochs of two steps."""
+    """Stopped by SIGTERM, then by SIGKILL before a step is saved, then finished: within epochs of two steps."""
     arguments = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=4", "--set", "run.save_minutes=0"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(*arguments, "--save_path", whole) == 0
 
-    process = start(*arguments, "--save_path", parts)
-    wait_for_step(parts, 0, process)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, output.decode()
-    assert b"Traceback" not in output and b"--resume goes on" in output
-    stopped_at = read_checkpoint(parts / "last.pt").extra["training"]["progress"]["step"]
-    assert 0 < stopped_at < 7
-
-    process = start(*arguments, "--save_path", parts, "--resume")
-    wait_for_step(parts, stopped_at, process)
-    process.kill()
-    process.communicate(timeout=60)
+    code, lines = ended(start(*arguments, "--save_path", parts, launcher=signalled_at(3, signal.SIGTERM)))
+    assert code == 128 + signal.SIGTERM, lines
+    assert not any("Traceback" in line for line in lines) and lines[-1].endswith("--resume goes on at step 4")
+    code, _ = ended(start(*arguments, "--save_path", parts, "--resume", launcher=signalled_at(6, signal.SIGKILL)))
+    assert code == -signal.SIGKILL
+    assert read_checkpoint(parts / "last.pt").extra["training"]["progress"]["step"] == 5
     assert train(*arguments, "--save_path", parts, "--resume") == 0
 
     expected, found = weights_of(whole), weights_of(parts)
