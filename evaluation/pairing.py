@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -60,6 +61,8 @@ def read_split(path: Path) -> list[Expected]:
             raise InputError(f"{path}: line {number} names {subject} again, expected every subject once")
         try:
             expected[subject] = Expected(subject, tuple(float(yaw) for yaw in yaws))
+            if not all(map(math.isfinite, expected[subject].yaws)):
+                raise ValueError
         except ValueError:
             raise InputError(f"{path}: line {number} is {line!r}, expected a subject and yaws in degrees") from None
     if not expected:

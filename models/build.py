@@ -86,7 +86,7 @@ def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str)
     """Copy a checkpoint's tensors into a model; a refiner that the model does not have is left out.
 
     Raises:
-        InputError: a tensor is missing, unknown, of another shape or not finite.
+        InputError: a tensor is missing, unknown, of another shape or kind of number, or not finite.
     """
     weights = _check_weights(model, weights, path)
     for name, tensor in weights.items():
@@ -108,4 +108,6 @@ def _check_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | st
         if weights[name].shape != wanted[name].shape:
             shapes = tuple(weights[name].shape), tuple(wanted[name].shape)
             raise InputError(f"{path}: tensor '{name}' has shape {shapes[0]}, expected {shapes[1]}")
+        if weights[name].is_floating_point() != wanted[name].is_floating_point():
+            raise InputError(f"{path}: tensor '{name}' is {weights[name].dtype}, expected {wanted[name].dtype}")
     return weights

@@ -67,6 +67,21 @@ def test_the_authors_file_loads_with_whatever_lies_beside_the_weights(tmp_path, 
     assert (checkpoint.weights["part_networks.arm.decoder.1.gate.score_conv.weight"] == number).all()
 
 
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
+def test_names_that_a_wrapper_of_torch_has_lengthened_are_ours(tmp_path, tiny_digitizer, wrapper):
+    weights = tiny_digitizer.state_dict()
+    path = tmp_path / "wrapped.pt"
+    write_checkpoint(path, to_dict(TINY), {wrapper + name: tensor for name, tensor in weights.items()})
+    assert list(read_checkpoint(path).weights) == list(weights)
+
+
+def test_weights_that_were_cut_to_whole_numbers_are_refused(tmp_path, tiny_digitizer):
+    weights = {name: tensor.int() for name, tensor in tiny_digitizer.state_dict().items()}
+    write_checkpoint(tmp_path / "whole.pt", to_dict(TINY), weights)
+    with pytest.raises(InputError, match=r"whole.pt: tensor '.*' is torch.int32, expected torch.float32"):
+        load_digitizer(tmp_path / "whole.pt")
+
+
 def test_our_file_alone_rebuilds_the_model(ours, tiny_digitizer):
     model = load_digitizer(ours)
     assert model.canvas == TINY.canvas

@@ -246,7 +246,12 @@ def test_splits_are_read_and_checked(tmp_path):
     path.write_text("# people\n0499 0 60\n0500  # one view\n")
     first, second = read_split(path)
     assert (first.subject, first.yaws, second.subject, second.yaws) == ("0499", (0, 60), "0500", ())
-    for text, words in (("a\na\n", "again"), ("a left\n", "yaws in degrees"), ("# nobody\n", "names no subject")):
+    for text, words in (
+        ("a\na\n", "again"),
+        ("a left\n", "yaws in degrees"),
+        ("a nan\n", "yaws in degrees"),
+        ("# nobody\n", "names no subject"),
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match=words):
             read_split(path)

@@ -295,7 +295,7 @@ def test_truncated_and_missing_clouds_are_named(ball, tmp_path):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(InputError, match="is it cut short"):
         read_cloud(path)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_cloud(tmp_path / "missing.ply")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from geometry.canvas import PAPER_CANVAS
 from utils.atomic_file import atomic_path
 from utils.checksums import checksum_problem
 from utils.errors import InputError, shown
+from utils.file_kinds import LONGEST, stranger
 from utils.official_names import layer_names
 from utils.tensor_file import read_tensor_file
 
@@ -26,6 +28,7 @@ OFFICIAL_MODEL = {
     "refiner_width": 32,
 }
 """The authors' files carry no config: this is the only model they can hold."""
+WRAPPERS = ("module.", "_orig_mod.")
 EXPECTED = "a checkpoint of this project, or the authors' .pth.tar with 'model_state_dict'"
 
 
@@ -66,7 +69,7 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         extra = {key: value for key, value in content.items() if key not in ("format", "model", "weights")}
         if not isinstance(content.get("model"), dict) or not _are_weights(content.get("weights")):
             raise InputError(f"{path}: no model or no weights in it, expected {EXPECTED}")
-        return Checkpoint(content["model"], content["weights"], extra)
+        return Checkpoint(content["model"], _unwrapped(content["weights"]), extra)
     if "format" in content:
         raise InputError(f"{path}: format {shown(content['format'])}, expected {FORMAT!r}")
     weights = content.get("model_state_dict", content)
@@ -74,6 +77,14 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         keys = ", ".join(map(str, list(content)[:5])) or "nothing"
         raise InputError(f"{path}: holds {keys}, expected {EXPECTED}")
     return Checkpoint(dict(OFFICIAL_MODEL), from_official_names(weights, path), {})
+
+
+def _unwrapped(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors without what DataParallel and torch.compile put before the names of all of them."""
+    for prefix in WRAPPERS:
+        if all(name.startswith(prefix) for name in weights):
+            weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    return dict(weights)
 
 
 def _are_weights(weights: Any) -> bool:
@@ -92,6 +103,10 @@ def _read(path: Path) -> Any:
     if problem:
         raise InputError(problem)
     try:
+        with path.open("rb") as file:
+            what = stranger(file.read(LONGEST))
+        if what and not zipfile.is_zipfile(path):  # as torch's own files are
+            raise pickle.UnpicklingError(what)
         return read_tensor_file(path)
     except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
         reason = f"{error}" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
@@ -99,10 +114,10 @@ def _read(path: Path) -> Any:
 
 
 def from_official_names(weights: Mapping[str, Tensor], path: Path | str) -> dict[str, Tensor]:
-    """Official tensor names -> ours; a `module.` prefix (DataParallel) is taken off."""
+    """Official tensor names -> ours, without a `module.` before all of them (DataParallel)."""
     layers, translated = layer_names(), {}
-    for name, tensor in weights.items():
-        layer, _, leaf = name.removeprefix("module.").rpartition(".")
+    for name, tensor in _unwrapped(weights).items():
+        layer, _, leaf = name.rpartition(".")
         if layer not in layers:
             raise InputError(f"{path}: tensor '{name}' is unknown, expected {EXPECTED}")
         translated[f"{layers[layer]}.{leaf}"] = tensor

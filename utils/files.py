@@ -16,6 +16,7 @@ from PIL import ImageOps
 
 from utils.atomic_file import atomic_path
 from utils.errors import InputError, naming
+from utils.file_kinds import stranger
 from utils.heic import heic_formats
 from utils.pictures import PHOTO_FORMATS, decoded, is_plain_png, opened, to_8_bit
 
@@ -111,16 +112,19 @@ def read_bytes(path: Path | str, expected: str) -> bytes:
         expected: what the file should be, for the message.
 
     Raises:
-        InputError: it is missing, a folder, a pipe or a device, or cannot be read.
+        InputError: it is missing, a folder, a pipe, a device or one of utils.file_kinds, or cannot be read.
     """
     path = Path(path)
     try:
         if not path.is_file():
             found = "no regular file" if path.exists() else "no such file"
             raise InputError(f"{path}: {found}, expected {expected}")
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected {expected}") from error
+    if what := stranger(content):
+        raise InputError(f"{path}: {what}, expected {expected}")
+    return content
 
 
 def read_text(path: Path | str, expected: str) -> str:

@@ -10,6 +10,7 @@ from geometry.mesh import unit
 from geometry.point_cloud import PointCloud
 from utils.atomic_file import atomic_path
 from utils.errors import InputError
+from utils.files import read_bytes
 from utils.mesh_formats.ply_file import PlyTable, read_ply
 from utils.mesh_formats.ply_mesh import colors_of
 
@@ -55,10 +56,7 @@ def read_cloud(path: Path | str) -> PointCloud:
             finite, or has normals of length 0 only.
     """
     path = Path(path)
-    try:
-        _, tables = read_ply(path, path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a PLY point cloud") from error
+    _, tables = read_ply(path, read_bytes(path, "a PLY point cloud"))
     vertex = tables.get("vertex", PlyTable(0, {}, {}))
     colors = colors_of(vertex)
     missing = [name for name in POSITION + NORMAL if name not in vertex.values]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from utils.errors import InputError
+from utils.file_kinds import LONGEST, stranger
 from utils.mesh_formats.content import MeshContent
 from utils.mesh_formats.gltf_mesh import read_gltf
 from utils.mesh_formats.obj_file import read_obj
@@ -38,6 +39,9 @@ def read_mesh_file(path: Path) -> MeshContent:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: cannot be read: empty file, 0 vertices and 0 faces, expected a mesh")
+        with path.open("rb") as file:
+            if what := stranger(file.read(LONGEST)):
+                raise InputError(f"{path}: {what}, expected a mesh")
         return reader(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a mesh") from error
