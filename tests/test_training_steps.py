@@ -1,9 +1,8 @@
-"""One step: networks one by one give the gradients of the whole, recomputing changes nothing, guards speak."""
+"""One step: networks one by one give the gradients of the whole, recomputing changes nothing, dead ones are named."""
 
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -22,11 +21,8 @@ from models.digitizer import DepthMaps, Digitizer
 from tests import balls_people
 from tests.conftest import TINY
 from training.failure import TrainingFailed
-from training.guards import DeadNormalsGuard, NonFiniteGuard, refuse_dead_normals
-from training.reading import batches_of_steps
+from training.guards import DeadNormalsGuard, refuse_dead_normals
 from training.recompute import refine_recomputed
-from training.sampler import ECHO_LAG, ResumableBatchSampler
-from training.settings import PhaseSettings
 from training.steps import FirstPhase, SecondPhase, truth_of
 
 WEIGHTS = LossWeights()
@@ -106,6 +102,22 @@ def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
     reference = FirstPhase(whole, WEIGHTS, nullcontext).networks
     close(gradients(phase.networks), gradients(reference))
     close(statistics(stepwise), statistics(whole))
+
+
+@pytest.mark.parametrize("name", ["part_networks.arm", "coarse_depth", "refiner"])
+def test_the_layout_of_the_memory_changes_neither_outputs_nor_gradients(name):
+    """configs/paper.yaml trains channels-last; in double precision, so that rounding cannot hide behind a tolerance."""
+    generator, found = torch.Generator().manual_seed(0), []
+    sizes = {"part_networks.arm": [(6, 32)], "coarse_depth": [(3, 32), (6, 32)], "refiner": [(2, 32), (6, 256)]}[name]
+    inputs = [torch.rand(2, c, size, size, generator=generator, dtype=torch.double) for c, size in sizes]
+    for layout in (torch.contiguous_format, torch.channels_last):
+        network = fresh().get_submodule(name).double().train().to(memory_format=layout)
+        out = network(*inputs)
+        out.square().mean().backward()
+        found.append((out.detach(), gradients({name: network}), statistics(network)))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    close(found[1][1], found[0][1], tolerance=1e-7)
+    close(found[1][2], found[0][2], tolerance=1e-9)
 
 
 def test_two_batches_accumulate_to_the_mean_of_their_gradients(singles):
@@ -251,71 +263,6 @@ def test_a_fresh_network_is_alive_and_a_dead_one_is_named(batch):
     with pytest.raises(TrainingFailed, match="shoe: the back normals are constant in x, y, z at the start"):
         constant = torch.cat([torch.rand(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.4)], dim=1)
         refuse_dead_normals({"shoe": constant}, "at the start")
-
-
-def test_normals_that_are_black_but_for_a_few_pixels_are_named():
-    """As they look when nearly all of them have fallen below a plain ReLU; a small person is not that."""
-    black, small = torch.zeros(2, 1, 6, 64, 64)
-    black[..., 5, 5:20] = 0.2
-    small[..., 10:16, 10:17] = 0.6
-    refuse_dead_normals({"coarse_normals": small}, "after 300 steps")
-    with pytest.raises(TrainingFailed, match="coarse_normals: the front normals are black in x, y, z"):
-        refuse_dead_normals({"coarse_normals": black}, "after 300 steps")
-
-
-def test_ten_steps_in_a_row_that_are_not_finite_end_the_training():
-    guard = NonFiniteGuard(limit=10)
-    terms = {"normals/face": torch.tensor(float("nan")), "normals/arm": torch.tensor(1.0)}
-    gradients = {"face.head.weight": torch.tensor([float("nan")]), "arm.head.weight": torch.tensor([0.0])}
-    for step in range(9):
-        guard.failed(step, terms, gradients)
-    guard.passed()
-    for step in range(9):
-        guard.failed(step, terms, gradients)
-    assert guard.skipped == 18
-    with pytest.raises(TrainingFailed, match="loss normals/face, gradient of face: not finite for 10 steps"):
-        guard.failed(9, terms, gradients)
-
-
-def test_order_visits_everybody_once_per_epoch_and_goes_on_anywhere():
-    options = PhaseSettings(epochs=3, batch_size=2, accumulate=2)
-    order = ResumableBatchSampler(11, options, seed=1)
-    batches = list(order)
-    assert len(batches) == len(order) == 3 * order.steps_per_epoch * 2
-    for epoch in range(3):
-        seen = [position for batch in batches for e, position in batch if e == epoch]
-        assert len(seen) == len(set(seen)) == 8
-    assert list(ResumableBatchSampler(11, options, seed=1, first_step=3)) == batches[6:]
-
-
-@pytest.mark.parametrize("first_step", [0, 1, 31, 100])
-def test_an_echo_learns_from_every_batch_again_with_other_batches_between(first_step):
-    options = PhaseSettings(epochs=5, batch_size=2, accumulate=2, echo=3)
-    whole, order = (ResumableBatchSampler(50, options, seed=1, first_step=first) for first in (0, first_step))
-    assert whole.steps == 3 * 5 * 12
-    assert len(list(whole)) == len(whole) == 2 * 5 * 12
-
-    def learnt(order):
-        return [[tuple(batch) for batch in step] for step in batches_of_steps(iter(order), order)]
-
-    steps = learnt(whole)
-    assert learnt(order) == steps[first_step:]
-    readings = [whole.reading_of(step) for step in range(whole.steps)]
-    for reading in range(2 * ECHO_LAG, 5 * 12 - 2 * ECHO_LAG):
-        places = [step for step, other in enumerate(readings) if other == reading]
-        assert len(places) == 3
-        assert min(np.diff(places)) > ECHO_LAG
-
-
-def test_ranks_share_the_batches_of_one_process(monkeypatch):
-    alone = list(ResumableBatchSampler(16, PhaseSettings(epochs=2, batch_size=4), seed=1))
-    parts = []
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    for number in ("0", "1"):
-        monkeypatch.setenv("RANK", number)
-        parts.append(list(ResumableBatchSampler(16, PhaseSettings(epochs=2, batch_size=2), seed=1)))
-    assert [a + b for a, b in zip(*parts, strict=True)] == alone
-    np.testing.assert_equal(len(alone), 8)
 
 
 def test_columns_hold_every_person_and_are_no_more_than_the_widest_needs():
