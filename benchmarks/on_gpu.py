@@ -28,7 +28,7 @@ from models.build import ModelConfig, build_digitizer, load_weights
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from tests import golden
-from tests.conftest import DATA
+from tests.golden import DATA
 from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL, from_official_names
 from utils.config import build_config

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tests.conftest import DATA
+from geometry.poses import Poses
+from models.coarse_depth import DualEncoderUNet
 
+DATA = Path(__file__).parent / "data"
 CANVAS = 2048
 HEAD_STARTS = {
     # front depth, back depth, mask logit: inside ReLU6, and the masks near their threshold
@@ -46,19 +49,19 @@ def _tensor(name: str, shape: list[int]) -> Tensor:
     return small + torch.tensor(HEAD_STARTS[name]) if name in HEAD_STARTS else small
 
 
-def weights(clear_masks: bool = False) -> dict[str, Tensor]:
-    """The tensors of an official checkpoint, by their official names.
-
-    Args:
-        clear_masks: spread the coarse mask logits, so that rounding hardly moves one across the threshold.
-    """
+def weights() -> dict[str, Tensor]:
+    """The tensors of an official checkpoint, by their official names."""
     shapes = json.loads((DATA / "state_dict_shapes.json").read_text())
-    tensors = {name: _tensor(name, shape) for name, shape in shapes.items()}
-    if clear_masks:
-        mask = 2
-        tensors["ImgNorm_to_Dep.Conv_1x1.weight"][mask] *= MASK_SPREAD
-        tensors["ImgNorm_to_Dep.Conv_1x1.bias"][mask] += MASK_SHIFT
-    return tensors
+    return {name: _tensor(name, shape) for name, shape in shapes.items()}
+
+
+@torch.no_grad()
+def clear_masks(coarse_depth: DualEncoderUNet) -> None:
+    """Spread the mask logits of a coarse depth network, so that rounding hardly moves one across the threshold."""
+    mask = 2
+    assert coarse_depth.head.bias is not None
+    coarse_depth.head.weight[mask] *= MASK_SPREAD
+    coarse_depth.head.bias[mask] += MASK_SHIFT
 
 
 def photo() -> Tensor:
@@ -73,6 +76,12 @@ def photo() -> Tensor:
         grid = np.sin(150 * x + phase[2]) * np.sin(170 * y + phase[3])
         channels.append(0.4 * slanted + 0.3 * finer + 0.2 * grid)
     return torch.from_numpy(np.stack(channels).astype(np.float32))[None]
+
+
+def poses() -> Poses:
+    """Of the sample photo 000028; the official names say which is which: z is the inverse of A."""
+    with np.load(DATA / "forward_phase2.npz") as arrays:
+        return Poses.of(torch.from_numpy(arrays["inv_z"]), torch.from_numpy(arrays["z"]))
 
 
 def depths() -> Tensor:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from utils.errors import InputError
 
@@ -115,6 +114,8 @@ NUMPY_GLOBALS: dict[str, Any] = {
 
 
 def _storage(content: bytes) -> Any:
+    import torch  # here, because it takes seconds and few files hold tensors
+
     # Only the older format can be trusted to be no larger in memory than in the file; torch pickles storages in it.
     if content[:2] == b"PK":
         raise pickle.UnpicklingError("a compressed tensor")
@@ -122,6 +123,8 @@ def _storage(content: bytes) -> Any:
 
 
 def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> np.ndarray:
+    import torch
+
     if math.prod(size) > len(storage):
         raise pickle.UnpicklingError(f"a tensor of shape {tuple(size)} in {len(storage)} numbers")
     return torch._utils._rebuild_tensor_v2(storage, offset, size, stride, False, OrderedDict()).numpy().copy()
