@@ -1,5 +1,5 @@
 # make demo   photos in samples/ -> normals, depth, clouds and meshes in results/demo
-# make test   style, types and all tests
+# make test   style, types and all tests: two files side by side in the order of tests/conftest.py, each with one thread
 # Both make .venv first. PYTHON=python3.12 make ... takes another interpreter.
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ test: $(VENV)/ready-to-test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || ./.ci/system-packages python3-venv

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -14,19 +16,26 @@ from geometry.keypoints import INDEX, Keypoints
 from geometry.similarity import PartPoses, pose_parts
 from models.build import ModelConfig, build_digitizer
 from models.digitizer import Digitizer
+from tests.golden import DATA
 from utils.checkpoint import write_checkpoint
 from utils.config import to_dict
 from utils.contact_sheet import SKELETON
 from utils.files import write_png
 
-DATA = Path(__file__).parent / "data"
 FIGURE_SIZE = 320
-TINY = ModelConfig(canvas=256, normal_widths=(4, 6, 8, 10), depth_widths=(4, 6, 8, 10, 12), refiner_width=4)
+TINY = ModelConfig(canvas=256, normal_widths=(4, 6, 8), depth_widths=(4, 6, 8), refiner_width=4)
+LONGEST = (
+    "golden_forward", "golden_training", "training_processes", "training", "killed_scripts", "app", "model_script",
+    "cuda_rehearsal", "evaluate", "people_on_samples", "export_onnx", "training_faults", "training_steps", "full_disk",
+    "synthetic", "gallery", "compile",
+)  # fmt: skip
+"""Files of tests, from a minute or more downwards."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The golden tests first: they take minutes, and another process does the rest meanwhile."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_golden_training"))
+    """The longest files first, so that two processes that share the files end at about the same time."""
+    place = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 @pytest.fixture
@@ -41,9 +50,8 @@ def standing_poses(standing_xy) -> PartPoses:
     return pose_parts(standing_xy)
 
 
-@pytest.fixture
-def tiny_digitizer() -> Digitizer:
-    """A model with random weights whose BatchNorms have seen something, so that folding them matters."""
+@pytest.fixture(scope="session")
+def _tiny_digitizer() -> Digitizer:
     torch.manual_seed(0)
     model = build_digitizer(TINY)
     for module in model.modules():
@@ -55,6 +63,13 @@ def tiny_digitizer() -> Digitizer:
     # Mask logits far from 0, so that rounding flips no pixel.
     torch.nn.init.normal_(model.coarse_depth.head.weight, std=0.5)
     return model.eval()
+
+
+@pytest.fixture
+def tiny_digitizer(_tiny_digitizer) -> Digitizer:
+    """A model with random weights whose BatchNorms have seen something, so that folding them matters."""
+    torch.manual_seed(0)
+    return deepcopy(_tiny_digitizer)
 
 
 def standing_figure() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,15 +85,21 @@ def standing_figure() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return photo, mask.astype(bool), joints
 
 
-@pytest.fixture
-def checkpoint(tmp_path, tiny_digitizer):
-    """A tiny model whose depths make a body: front before back, everywhere inside the coarse mask."""
-    path = tmp_path / "tiny.pt"
-    weights = tiny_digitizer.state_dict()
+@pytest.fixture(scope="session")
+def _checkpoint(tmp_path_factory, _tiny_digitizer) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "tiny.pt"
+    weights = {name: tensor.clone() for name, tensor in _tiny_digitizer.state_dict().items()}
     weights["refiner.steps.2.head.weight"] *= 0.01
-    weights["refiner.steps.2.head.bias"][:] = weights["refiner.steps.2.head.bias"].new_tensor([1.9, 2.1, 1.0])
+    for network in ("refiner.steps.2", "coarse_depth"):
+        weights[f"{network}.head.bias"] = torch.tensor([1.9, 2.1, 1.0])
     write_checkpoint(path, to_dict(TINY), weights)
     return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path, _checkpoint) -> Path:
+    """A tiny model whose depths make a body: front before back, everywhere inside the coarse mask."""
+    return Path(shutil.copy(_checkpoint, tmp_path))
 
 
 @pytest.fixture

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
 import os
 import resource
 import signal
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = ("train", "test_model", "test_poisson", "render", "evaluate")
+from tests.forking import SERVER, fork
+
 CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate")
 """Events by which Python tells that the disk is about to change; of "open", only those for writing."""
-SERVER = multiprocessing.get_context("forkserver")
-"""Imports the scripts once; every run is a fork of that."""
-SERVER.set_forkserver_preload([*SCRIPTS, "torch", "cv2"])
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,6 @@ class Death:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.at_size, self.at_size))
 
 
-def _run(script: str, arguments: list[str], folder: Path, death: Death, counted: Any) -> None:
-    log = os.open(folder.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    main = importlib.import_module(script).main
-    death.arrange(folder, counted)
-    sys.exit(main(arguments))
-
-
 @dataclass(frozen=True)
 class Ending:
     """Of a script's process."""
@@ -74,8 +62,8 @@ class Ending:
 def run(script: str, arguments: list[str], folder: Path, death: Death | None = None) -> Ending:
     """Run a script that writes into a folder."""
     counted = SERVER.Value("i", 0)
-    process = SERVER.Process(target=_run, args=(script, arguments, folder, death or Death(), counted))
-    process.start()
+    log = folder.with_suffix(".log")
+    process = fork(script, arguments, log, prepare=partial((death or Death()).arrange, folder, counted))
     if death and death.at_file:
         while process.is_alive() and not (folder / death.at_file).exists():
             time.sleep(0.001)
@@ -84,5 +72,4 @@ def run(script: str, arguments: list[str], folder: Path, death: Death | None = N
     if process.exitcode is None:
         process.kill()
         process.join()
-    log = folder.with_suffix(".log")
     return Ending(process.exitcode, counted.value, log.read_text(errors="replace") if log.exists() else "")

@@ -30,7 +30,7 @@ def of_results() -> dict[str, Reader]:
         return again if again is None else one_line(again)
 
     def gallery(path: Path) -> object:
-        """A page of somebody whose record, joints of the head and mesh are anything."""
+        """A page of a person whose record, joints of the head and mesh are anything."""
         folder = ResultFolder(path.parent / "run")
         for place in (folder.sheet("a"), folder.map_mesh("a"), folder.root / "records" / "photos" / "a.json"):
             write_bytes(place, path.read_bytes())

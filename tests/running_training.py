@@ -4,25 +4,70 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO
 
-from training.reports import read_metrics
+from tests.forking import fork, nothing
+from training.reports import Reports, read_metrics
 
 ROOT = Path(__file__).parents[1]
-STARTED: list[subprocess.Popen] = []
-"""All that `start` has started, for `end_all`."""
 SMOKE = ["--config", str(ROOT / "configs/smoke.yaml")]
 
 
+@dataclass(frozen=True)
+class TrainingProcess:
+    """A process of train.py, or of a launcher of several; stdout and stderr come together in a file."""
+
+    process: BaseProcess | subprocess.Popen
+    log: IO[bytes]  # temporary
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative where a signal ended it; None while it runs."""
+        return self.process.exitcode if isinstance(self.process, BaseProcess) else self.process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.code is None:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until it has ended, or for so long."""
+        if isinstance(self.process, BaseProcess):
+            self.process.join(seconds)
+            return
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.wait()
+
+    def lines(self) -> list[str]:
+        """What it has printed."""
+        return Path(self.log.name).read_text(errors="replace").strip().replace("\r", "\n").splitlines()
+
+
+STARTED: list[TrainingProcess] = []
+"""All that `start` has started, for `end_all`."""
+
+
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A port that is free."""
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         return door.getsockname()[1]
@@ -74,24 +119,36 @@ def start(
     launcher: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     prefix: tuple[str, ...] = (),
-) -> subprocess.Popen:
-    """train.py with the smoke config; stdout and stderr come together."""
-    command = [*prefix, sys.executable, *launcher, "train.py", *SMOKE, *map(str, arguments)]
-    variables = os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment or {})
-    process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    STARTED.append(process)
-    return process
+    prepare: Callable[[], None] = nothing,
+) -> TrainingProcess:
+    """train.py with the smoke config.
+
+    Args:
+        launcher: a module that starts several processes of it, with its options.
+        environment: what is added to the environment.
+        prefix: the start of the command line.
+        prepare: called in the process, before the script; not with a launcher or a prefix.
+    """
+    command = [*SMOKE, *map(str, arguments)]
+    log = tempfile.NamedTemporaryFile(suffix=".log")
+    process: BaseProcess | subprocess.Popen
+    if launcher or prefix:
+        variables = os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment or {})
+        command = [*prefix, sys.executable, *launcher, "train.py", *command]
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT)
+    else:
+        process = fork("train", command, Path(log.name), environment, prepare)
+    STARTED.append(TrainingProcess(process, log))
+    return STARTED[-1]
 
 
-def start_nodes(
-    first: tuple[object, ...], second: tuple[object, ...], nodes: tuple[Node, Node] | None = None
-) -> list[subprocess.Popen]:
-    """One process on each of two nodes; they meet at the first."""
-    nodes = nodes or (Node(), Node())
-    meeting = {"MASTER_ADDR": nodes[0].address, "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+def start_nodes(*commands: tuple[object, ...], nodes: tuple[Node, ...] | None = None) -> list[TrainingProcess]:
+    """One process on each of several nodes, by default all on this machine; they meet at the first."""
+    nodes = nodes or (Node(),) * len(commands)
+    meeting = {"MASTER_ADDR": nodes[0].address, "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(len(nodes))}
     return [
         start(*command, environment=meeting | {"RANK": str(rank)} | node.environment, prefix=node.prefix)
-        for rank, (command, node) in enumerate(zip((first, second), nodes, strict=True))
+        for rank, (command, node) in enumerate(zip(commands, nodes, strict=True))
     ]
 
 
@@ -100,49 +157,50 @@ def torchrun(processes: int, *options: str) -> tuple[str, ...]:
     return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", *options)
 
 
-def signalled_at(step: int, number: int) -> tuple[str, ...]:
-    """The launcher for `start` of a process that sends itself a signal as soon as it has logged a step.
+def signalled_at(step: int, number: signal.Signals) -> Callable[[], None]:
+    """What `start` prepares in a process that sends itself a signal as soon as it has logged a step.
 
-    Nobody who watches from outside is quick enough on a machine that has other work.
+    Watching from outside is too slow on a machine that has other work.
     """
-    code = (
-        "import os, sys, train; from training.reports import Reports; add = Reports.add\n"
-        "def add_and_die(self, kind, step, values):\n"
-        "    add(self, kind, step, values)\n"
-        f"    if (kind, step) == ('train', {step}): os.kill(os.getpid(), {number:d})\n"
-        "Reports.add = add_and_die; sys.exit(train.main(sys.argv[2:]))"
-    )
-    return ("-c", code)
+    return partial(_signal_at, step, number)
 
 
-def ended(process: subprocess.Popen, seconds: float = 120) -> tuple[int, list[str]]:
+def _signal_at(step: int, number: signal.Signals) -> None:
+    add = Reports.add
+
+    def add_and_signal(self: Reports, kind: str, at: int, values: dict[str, float]) -> None:
+        add(self, kind, at, values)
+        if (kind, at) == ("train", step):
+            os.kill(os.getpid(), number)
+
+    Reports.add = add_and_signal
+
+
+def ended(run: TrainingProcess, seconds: float = 120) -> tuple[int, list[str]]:
     """Exit code and printed lines; kills a process that takes longer."""
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, _ = process.communicate()
-        raise AssertionError(f"still running after {seconds} s: {output.decode()[-2000:]}") from None
-    return process.returncode, output.decode().strip().replace("\r", "\n").splitlines()
+    run.wait(seconds)
+    code = run.code
+    if code is None:
+        run.kill()
+        raise AssertionError(f"still running after {seconds} s: {run.lines()[-20:]}")
+    return code, run.lines()
 
 
-def wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
+def wait_for_step(folder: Path, step: int, run: TrainingProcess) -> None:
     """Until the run has logged a later step than `step`, and saved one."""
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and run.code is None:
         steps = [line["step"] for line in read_metrics(folder)]
         if steps and max(steps) > step and (folder / "last.pt").is_file():
             return
         time.sleep(0.05)
-    raise AssertionError(process.stdout.read().decode() if process.poll() is not None else "too slow")
+    raise AssertionError("\n".join(run.lines()) if run.code is not None else "too slow")
 
 
 def end_all() -> None:
     """Kill what a test has left running."""
     while STARTED:
-        process = STARTED.pop()
-        process.kill()
-        process.wait()
+        STARTED.pop().kill()
 
 
 def errors_of(lines: list[str]) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_ball_before_another_stays_before_it():
 
 
 def odd_masks() -> dict[str, np.ndarray]:
-    masks = {name: np.zeros((SIZE, SIZE), bool) for name in ("nobody", "pixel", "line", "corner", "two")}
+    masks = {name: np.zeros((SIZE, SIZE), bool) for name in ("empty", "pixel", "line", "corner", "two")}
     masks["pixel"][5, 5] = True
     masks["line"][100, 20:200] = True
     masks["corner"][-30:, -40:] = True

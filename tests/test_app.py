@@ -26,14 +26,18 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "synthetic_200004.jpg"
 
 
-@pytest.fixture(scope="module")
-def digitizer() -> PhotoDigitizer:
-    return PhotoDigitizer.load(device="cpu")
+@pytest.fixture
+def visitors(tmp_path) -> Path:
+    """Where the files of visitors go."""
+    folder = tmp_path / "visitors"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
-def demo(digitizer, tmp_path) -> Demo:
-    return Demo(digitizer, tmp_path)
+def demo(checkpoint, visitors) -> Demo:
+    """With a tiny model: what is tested is the page."""
+    return Demo(PhotoDigitizer.load(checkpoint, device="cpu"), visitors)
 
 
 def silent(fraction: float, stage: str) -> None:
@@ -75,16 +79,16 @@ def test_corrected_joints_are_those_that_are_used(demo):
     assert all(Path(path).stat().st_size > 10_000 for path in second[-1])
 
 
-def test_who_leaves_leaves_no_file(demo, tmp_path):
+def test_who_leaves_leaves_no_file(demo, visitors):
     results = demo.start(str(SAMPLE), silent, "anna")
     for _ in results:
         pass
-    assert list(tmp_path.rglob("*.glb"))
+    assert list(visitors.rglob("*.glb"))
     demo.leave("anna")
-    assert not list(tmp_path.iterdir())
+    assert not list(visitors.iterdir())
 
 
-def test_who_leaves_in_the_middle_gets_no_more_files(demo, tmp_path, monkeypatch):
+def test_who_leaves_in_the_middle_gets_no_more_files(demo, visitors, monkeypatch):
     for stage in ("digitize", "write"):
         results = demo.start(str(SAMPLE), silent, stage)
         next(results)
@@ -101,7 +105,7 @@ def test_who_leaves_in_the_middle_gets_no_more_files(demo, tmp_path, monkeypatch
             else:
                 demo.leave(stage)
             assert list(results) == []
-        assert not list(tmp_path.iterdir())
+        assert not list(visitors.iterdir())
 
 
 @pytest.fixture(scope="module")

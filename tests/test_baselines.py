@@ -15,7 +15,7 @@ SIZE = 128
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Three training people, and the cut-out of a disc and of nobody."""
+    """Three training people, and the cut-out of a disc and of an empty mask."""
     root = tmp_path_factory.mktemp("baselines")
     balls_people.make(root / "data", SIZE, train=3, validation=1)
     alpha = np.zeros((SIZE, SIZE), np.uint8)

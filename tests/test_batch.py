@@ -103,7 +103,7 @@ def test_stages_keep_order_and_errors_and_run_beside_each_other():
     def computing(name: str) -> str:
         lead.append(len(read) - len(lead))
         if name == "empty":
-            raise LeftOut("nobody")
+            raise LeftOut("no person")
         return name
 
     def writing(name: str) -> None:
@@ -114,7 +114,7 @@ def test_stages_keep_order_and_errors_and_run_beside_each_other():
     report = run_batch(names, Stages(reading, computing, writing), lambda name: False, "test")
     assert report.done == ["a", "b", *"cdefgh"] and read == names
     assert report.failures["bad"] == "bad.png: is empty" and report.failures["bug"].startswith("KeyError")
-    assert report.left_out == {"empty": "nobody"}
+    assert report.left_out == {"empty": "no person"}
     assert max(lead) <= AHEAD + 3
 
 

@@ -61,7 +61,7 @@ def test_a_filled_model_changes_only_what_no_part_covers(tiny_digitizer, standin
     filled = build_digitizer(replace(TINY, filled=True))
     filled.load_state_dict(tiny_digitizer.state_dict())
     for model in (tiny_digitizer, filled):
-        # Somebody is everywhere.
+        # Every pixel is a person's.
         model.coarse_depth.head.bias[2] += 100
     plain, full = (accelerate(model.eval()).phase1(photo, poses) for model in (tiny_digitizer, filled))
     assert torch.equal(plain.covered, full.covered)

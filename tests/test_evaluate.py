@@ -27,6 +27,12 @@ QUADS = ((1, 2, 4, 3), (5, 7, 8, 6), (1, 5, 6, 2), (3, 4, 8, 7), (1, 3, 7, 5), (
 """A 0.4 x 1.8 x 0.2 m box of quads, counter-clockwise from outside, counted from 1."""
 
 
+@pytest.fixture(autouse=True)
+def small_turntables(monkeypatch):
+    """Most of the time goes into them."""
+    monkeypatch.setattr("evaluation.figures.TURNTABLE_SIZE", 96)
+
+
 def write_obj(path: Path, vertices: np.ndarray = CUBE, quads=QUADS) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in vertices.tolist()]
@@ -220,16 +226,16 @@ def test_maps_against_rendered_depth(tmp_path):
 
 def test_broken_maps_are_named(tmp_path):
     front, back = wall(0.95), wall(1.05)
-    for name in ("small", "nobody", "halved"):
+    for name in ("small", "empty", "halved"):
         write_maps(tmp_path / "gt", name, front, back)
     write_outputs(tmp_path / "pred", "small", wall(0.95, 64), wall(1.05, 64))
-    write_outputs(tmp_path / "pred", "nobody", 0 * front, 0 * back)
+    write_outputs(tmp_path / "pred", "empty", 0 * front, 0 * back)
     write_outputs(tmp_path / "pred", "halved", front, back)
     (tmp_path / "pred" / "normal" / "halved_back.png").unlink()
     code, content = run(tmp_path, "--json", str(tmp_path / "results.json"))
     assert code == 1 and content["subjects"] == {}
     assert "64 px, the scan has 128 px" in content["failures"]["small"]
-    assert "background everywhere" in content["failures"]["nobody"]
+    assert "background everywhere" in content["failures"]["empty"]
     assert "halved_back.png" in content["failures"]["halved"]
 
 
@@ -250,7 +256,7 @@ def test_splits_are_read_and_checked(tmp_path):
         ("a\na\n", "again"),
         ("a left\n", "yaws in degrees"),
         ("a nan\n", "yaws in degrees"),
-        ("# nobody\n", "names no subject"),
+        ("# no one\n", "names no subject"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=words):

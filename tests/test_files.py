@@ -109,8 +109,8 @@ def test_a_truncated_photo_is_named(tmp_path):
 
 
 def test_a_missing_photo_is_named(tmp_path):
-    with pytest.raises(InputError, match="nobody.png: no such file"):
-        read_photo(tmp_path / "nobody.png")
+    with pytest.raises(InputError, match="missing.png: no such file"):
+        read_photo(tmp_path / "missing.png")
 
 
 def test_nothing_half_written_stays(tmp_path):
@@ -228,7 +228,7 @@ def test_deep_color_is_rounded_not_cut(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "missing"])
-def test_what_is_no_file_is_named_and_nobody_waits(tmp_path, kind):
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, kind):
     path = tmp_path / "photo.png"
     if kind == "folder":
         path.mkdir()

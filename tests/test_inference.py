@@ -86,7 +86,7 @@ def test_files_that_happen_to_have_the_name_of_an_array_are_not_read(digitizer, 
 
 
 def test_a_person_beside_all_parts_is_said(digitizer, figure):
-    """A skirt twice as wide as the legs; the share is that of the pixels without fused normals."""
+    """A skirt twice as wide as the legs; the fraction is that of the pixels without fused normals."""
     photo, keypoints, mask = figure
     usual = digitizer.find(photo, keypoints, mask).person.warnings
     assert not any("outside every part" in warning for warning in usual)

@@ -152,7 +152,7 @@ def test_hips_beyond_the_photo_lie_below_the_shoulders(turn, back):
         assert np.linalg.norm(repaired.keypoints.xy[index] - xy[index]) < 0.35 * TORSO, name
 
 
-def test_somebody_seen_from_the_side_has_hips_below_the_head():
+def test_a_person_seen_from_the_side_has_hips_below_the_head():
     xy = person()
     middle = xy[[INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(0)
     xy[INDEX["left_shoulder"]], xy[INDEX["right_shoulder"]] = middle + (2, 3), middle - (2, 3)

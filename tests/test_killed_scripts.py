@@ -58,7 +58,7 @@ def work_of(script: str, inputs: Path) -> Work:
         scans = ["--data_name", str(inputs / "scans"), "--res", "128", "--yaws", "0", "20", "--ambient_rays", "0"]
         return Work(script, lambda folder: ["--data_path", str(folder), *scans])
     if script == "evaluate":
-        meshes = ["--pred", str(inputs / "mesh"), "--gt", str(inputs / "scans")]
+        meshes = ["--pred", str(inputs / "mesh"), "--gt", str(inputs / "scans"), "--protocol", "icon"]
         return Work(script, lambda folder: [*meshes, "--out", str(folder)])
     if script == "test_model":
         photos = [str(inputs / "photos" / f"{name}.png") for name in ("anna", "ben")]

@@ -51,9 +51,9 @@ def test_normal_loss_sums_over_crops_and_means_over_samples():
 
 
 def test_depth_loss_sees_the_background_of_the_front_at_6():
-    """Predicting 0 everywhere: smooth L1 of 6 in front, 0 behind, where nobody is."""
-    nobody = torch.zeros(1, 2, 8, 8)
-    assert float(depth_loss(torch.zeros(1, 2, 8, 8), nobody, PAPER)) == pytest.approx(0.85 * (6 - 0.5))
+    """Predicting 0 everywhere: smooth L1 of 6 in front, 0 behind, on the background."""
+    background = torch.zeros(1, 2, 8, 8)
+    assert float(depth_loss(torch.zeros(1, 2, 8, 8), background, PAPER)) == pytest.approx(0.85 * (6 - 0.5))
 
 
 def test_depth_loss_pulls_small_errors_as_hard_as_large_ones_above_beta():

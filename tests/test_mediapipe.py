@@ -133,7 +133,7 @@ def test_detections_that_agree_are_averaged_by_their_score():
     assert decode(raw, np.full(2254, -0.1)) == []
 
 
-def test_who_is_somebody_else():
+def test_a_detection_of_another_person_is_told_from_one_of_the_same():
     adult = Detection(0.9, np.array([500.0, 500.0]), np.array([500.0, 100.0]))
     beside = Detection(0.8, np.array([700.0, 500.0]), np.array([700.0, 110.0]))
     again = Detection(0.8, np.array([520.0, 540.0]), np.array([500.0, 100.0]))

@@ -84,6 +84,6 @@ def test_jumps_of_the_truth_do_not_count():
     assert relief_pixels(FLAT + 0.05 * (COLUMNS >= 96), EVERYWHERE)[10, 95]
 
 
-def test_nobody_in_common_gives_no_numbers():
+def test_no_subject_in_common_gives_no_numbers():
     numbers = detail_summary(waves(1, 8), waves(1, 8), FLAT, np.zeros((SIZE, SIZE), bool))
     assert all(np.isnan(value) for value in numbers.values())

@@ -36,7 +36,7 @@ def test_angles_are_precise_near_0():
     assert angle == pytest.approx(0.001, rel=1e-6)
 
 
-def test_angle_summary_counts_shares():
+def test_angle_summary_counts_fractions():
     summary = angle_summary(np.array([0.0, 11.25, 20.0, 29.0, 90.0]))
     assert summary == {
         "mean_deg": pytest.approx(30.05),

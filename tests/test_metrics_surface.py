@@ -250,7 +250,7 @@ def test_icon_p2s_runs_from_the_scan_to_the_prediction():
     assert values["icon/chamfer_cm"] == pytest.approx(values["icon/p2s_cm"] / 2, rel=1e-6)
 
 
-def test_normal_error_of_a_flipped_disc_and_of_nobody():
+def test_normal_error_of_a_flipped_disc_and_of_an_empty_view():
     """A 1 x 1 m wall seen from 0 and 180 deg covers a quarter of the 2 m view; edge-on it is empty.
 
     Its color is (.5, .5, 1) from the front and (.5, .5, 0) from behind; flipped the other way round: a squared

@@ -128,7 +128,7 @@ def test_the_refiner_on_a_window_equals_the_refiner_on_the_canvas(tiny_digitizer
 
 @torch.no_grad()
 @pytest.mark.parametrize("tile", [7, 64, 10_000])
-def test_the_refiners_tiles_leave_no_seam(tiny_digitizer, tile, monkeypatch):
+def test_the_refiners_tiles_leave_no_edge(tiny_digitizer, tile, monkeypatch):
     monkeypatch.setattr("models.fast.TILE_ROWS", tile)
     coarse, normals = torch.rand(1, 2, 32, 32) * 6, torch.rand(1, 6, 256, 256)
     whole = tiny_digitizer.refiner(coarse, normals)
@@ -218,12 +218,12 @@ def test_phase_one_models_have_no_refiner():
     assert build_digitizer(TINY, refiner=False).refiner is None
 
 
-def test_a_masked_model_says_background_where_its_refined_mask_says_nobody(photo, poses):
+def test_a_masked_model_says_background_where_its_refined_mask_says_so(photo, poses):
     """And the same depth everywhere else."""
     torch.manual_seed(5)
     plain, masked = build_digitizer(TINY).eval(), build_digitizer(replace(TINY, masked=True)).eval()
     with torch.no_grad():
-        # A mask that is half person, half nobody.
+        # A mask that is half person, half background.
         plain.refiner.steps[-1].head.bias[2] -= plain(photo, poses).depth.mask_logits.median()
         masked.load_state_dict(plain.state_dict())
         whole = plain(photo, poses).depth

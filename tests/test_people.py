@@ -82,7 +82,7 @@ def test_find_person_names_the_photo_without_a_torso(tmp_path):
 
 
 def test_a_mask_that_ends_at_the_waist_leaves_the_legs_out(tmp_path):
-    """The mask decides: joints that a rule placed where nobody is do not make a part, joints beside the mask do."""
+    """The mask decides: joints that a rule placed on the background do not make a part, joints beside the mask do."""
     lower = ("left_wrist", "right_wrist", *JOINTS[INDEX["left_hip"] :])
     half, above = body_mask(), int(person()[[INDEX["left_hip"], INDEX["right_hip"]], 1].min()) - 60
     half[above:] = False
@@ -193,7 +193,7 @@ def test_nothing_falls_back_silently(tmp_path):
 
 
 @pytest.mark.parametrize("picture", ["black", "white", "noise", "one pixel", "thin"])
-def test_nobody_in_the_photo(tmp_path, picture):
+def test_a_photo_without_a_person(tmp_path, picture):
     generator = np.random.default_rng(0)
     pixels = {
         "black": np.zeros((300, 200, 3), np.uint8),
@@ -206,7 +206,7 @@ def test_nobody_in_the_photo(tmp_path, picture):
         MediaPipeDetector().keypoints(Photo(tmp_path / "anna.png", pixels, None))
 
 
-def test_a_mask_of_joints_where_nobody_is(tmp_path):
+def test_a_mask_of_joints_on_the_background(tmp_path):
     with pytest.raises(MaskError, match="anna.png: the mask network sees no person"):
         MediaPipeMask(MediaPipeDetector()).mask(blank(tmp_path), keypoints(person()))
 
@@ -252,14 +252,14 @@ def test_rtmw(monkeypatch, tmp_path):
     assert source.open() is models, "one session per run"
 
 
-def test_rtmw_says_when_nobody_is_there(monkeypatch, tmp_path):
-    class Nobody(FakeWholebody):
+def test_rtmw_says_when_no_person_is_there(monkeypatch, tmp_path):
+    class NoPerson(FakeWholebody):
         boxes = np.zeros((0, 4))
 
         def pose_model(self, image, bboxes):
             raise AssertionError("rtmlib would take the whole picture for a person")
 
-    install_rtmlib(monkeypatch, Nobody)
+    install_rtmlib(monkeypatch, NoPerson)
     with pytest.raises(NoPersonError, match="anna.png: no person found by RTMW"):
         RtmwKeypoints().keypoints(blank(tmp_path))
 

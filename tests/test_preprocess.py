@@ -30,7 +30,7 @@ def test_the_smaller_half_of_the_padding_comes_first_and_repeats_the_border(hw, 
     np.testing.assert_array_equal(square[0], square[pad[0]])
     np.testing.assert_array_equal(square[:, -1], square[:, pad[1] + hw[1] - 1])
     mask = canvas.mask(np.ones(hw, bool))
-    assert mask.sum() == hw[0] * hw[1], "nobody stands on the padding"
+    assert mask.sum() == hw[0] * hw[1], "no person on the padding"
 
 
 def test_photo_mask_and_joints_move_alike():
@@ -45,7 +45,7 @@ def test_photo_mask_and_joints_move_alike():
 
 
 def small_person(hw=(600, 900), box=(300, 100, 500, 160)):
-    """Mask and joints of somebody in the box (top, left, bottom, right)."""
+    """Mask and joints of a person in the box (top, left, bottom, right)."""
     top, left, bottom, right = box
     mask = np.zeros(hw, bool)
     mask[top:bottom, left:right] = True
@@ -120,7 +120,7 @@ def test_the_test_photo_is_cut_out_and_dimmed():
     assert outside > 5
 
 
-def test_a_backdrop_stands_where_nobody_is_and_changes_nothing_else():
+def test_a_backdrop_stands_on_the_background_and_changes_nothing_else():
     """Black trousers end as dark as the paper's background; a backdrop tells them apart."""
     rgb = np.full((64, 64, 3), 200, np.uint8)
     rgb[32:] = 0

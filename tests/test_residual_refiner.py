@@ -39,7 +39,7 @@ def residual(tiny_digitizer) -> Digitizer:
 
 @pytest.fixture
 def coarse() -> torch.Tensor:
-    """(2, 2, r, r) depth of somebody before nobody."""
+    """(2, 2, r, r) depth of a person before the background."""
     depth = 1 + torch.rand(2, 2, SIZE // 8, SIZE // 8, generator=torch.Generator().manual_seed(1))
     depth[:, 0, :, :9], depth[:, 1, :, :9] = FRONT_BACKGROUND, BACK_BACKGROUND
     return depth

@@ -88,13 +88,13 @@ def test_a_lost_process_ends_the_others_with_one_line_and_resume_goes_on_with_an
 
     code, lines = ended(start(*command, "--resume"))
     assert code == 1 and "--batch_size 8" in errors_of(lines)[0]
-    for processes, batch_size in ((1, 8), (4, 2)):
-        process = start(
-            *command, "--resume", "--batch_size", batch_size, launcher=torchrun(processes) if processes > 1 else ()
-        )
-        wait_for_step(run, step, process)
-        process.send_signal(signal.SIGTERM)
-        ended(process)
+    for count, batch_size in ((1, 8), (4, 2)):
+        processes = start_nodes(*[(*command, "--resume", "--batch_size", batch_size)] * count)
+        wait_for_step(run, step, processes[0])
+        for process in processes:
+            process.signal(signal.SIGTERM)
+        for process in processes:
+            ended(process)
         reached = max(line["step"] for line in read_metrics(run))
         assert reached > step
         step = read_checkpoint(run / "last.pt").extra["training"]["progress"]["step"]
@@ -106,12 +106,12 @@ def test_a_lost_link_ends_both_nodes_within_the_timeout_with_one_line(people, tm
     command = ("--data_path", people, "--phase", 1, "--save_path", run, *LONG)
     command = (*command, "--set", "compute.timeout_minutes=0.2")
     with two_nodes() as nodes:
-        processes = start_nodes(command, command, nodes)
+        processes = start_nodes(command, command, nodes=nodes)
         wait_for_step(run, 1, processes[0])
         if nodes[1].namespace:
             nodes[1].unplug()
         else:
-            processes[1].send_signal(signal.SIGSTOP)
+            processes[1].signal(signal.SIGSTOP)
         for process in processes if nodes[1].namespace else processes[:1]:
             code, lines = ended(process, 60)
             assert code == 1
@@ -129,7 +129,7 @@ def test_a_run_that_torchrun_starts_again_resumes(people, tmp_path):
     os.kill(int(workers[-1]), signal.SIGKILL)
     killed_at = max(line["step"] for line in read_metrics(run))
     wait_for_step(run, killed_at + 3, process)
-    process.send_signal(signal.SIGTERM)
+    process.signal(signal.SIGTERM)
     ended(process)
 
 
@@ -141,7 +141,7 @@ def test_a_second_run_in_one_folder_is_refused(people, tmp_path):
     code, lines = ended(start(*command))
     assert code == 1
     assert errors_of(lines) == [f"error: {run}: another run is training there, expected another --save_path"]
-    first.send_signal(signal.SIGINT)
+    first.signal(signal.SIGINT)
     code, lines = ended(first)
     assert code == 128 + signal.SIGINT and "stopped, --resume goes on" in lines[-1]
     assert_no_stack(lines)
