@@ -71,6 +71,7 @@ def hero(people: Sequence[DigitizedPerson]) -> bytes:
 
 
 def jpeg(picture: Image.Image) -> bytes:
+    """A picture of any mode as the bytes of an RGB JPEG file."""
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return file.getvalue()
@@ -87,7 +88,7 @@ def gallery_picture(people: Sequence[DigitizedPerson]) -> Image.Image:
         for person in people:
             person.write(folder)
         page = write_gallery(folder)
-        assert page is not None  # somebody is on it
+        assert page is not None  # it has people
         browser = start_browser(*WINDOW)
         try:
             browser.get(page.as_uri())
@@ -100,6 +101,7 @@ def gallery_picture(people: Sequence[DigitizedPerson]) -> Image.Image:
 
 @ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
+    """Write the three pictures. Returns the exit code: 0, or 1 after one line that says what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args(argv)
     digitizer = PhotoDigitizer.load(device="cpu")

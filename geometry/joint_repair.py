@@ -111,7 +111,7 @@ def _standing(name: str) -> tuple[float, float]:
 
 
 def _place_hips(body: _Body) -> None:
-    """Both hips lie below the shoulders, away from the head: of somebody whom the photo cuts at the waist.
+    """Both hips lie below the shoulders, away from the head: of a person whom the photo cuts at the waist.
 
     The torso is as long as the shoulders' distance tells, or that of the head when it tells more: seen from the side,
     shoulders are near each other.

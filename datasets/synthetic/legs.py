@@ -8,7 +8,7 @@ from datasets.synthetic.rig import SIDES, Rig, swing_between, turn_about, unit
 
 STANCES = {"even": 0.42, "shifted": 0.34, "wide": 0.08, "step": 0.16}
 GENTLE = 0.7
-"""How many of those who step step like somebody who stands: the others walk."""
+"""How many of those who step step like a person who stands: the others walk."""
 
 
 def pose_legs(rig: Rig, rng: np.random.Generator, hips: np.ndarray) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ def write_gallery(folder: ResultFolder) -> Path | None:
     """Write index.html for everybody who has a contact sheet in a folder of results.
 
     Returns:
-        The page; None when nobody is in the folder.
+        The page; None when no person is in the folder.
     """
     names = sorted(path.stem for path in (folder.root / SHEETS).glob("*.png"))
     if not names:
