@@ -40,7 +40,7 @@ from evaluation.subjects import Comparison, TrueMesh, frame_of, load_meshes, mea
 from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError, ends_in_one_line, one_line
 from utils.files import check_writable, write_text
 
 PACKAGES = ("numpy", "open3d", "scipy")
@@ -249,9 +249,9 @@ def write(results: Results, args: argparse.Namespace) -> None:
     print(f"{len(results.measured)} measured, {len(results.failures)} failed; written to {args.out}")
     for name, one in results.measured.items():
         for warning in one.warnings:
-            print(f"WARNING {name}: {warning}", file=sys.stderr)
+            print(f"WARNING {one_line(name)}: {warning}", file=sys.stderr)
     for name, reason in results.failures.items():
-        print(f"FAILED {name}: {reason}", file=sys.stderr)
+        print(f"FAILED {one_line(name)}: {reason}", file=sys.stderr)
 
 
 @ends_in_one_line

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.batch import AHEAD, LeftOut, Stages, run_batch
+from utils.batch import AHEAD, BatchReport, LeftOut, Stages, run_batch
 from utils.distributed import shard
 from utils.errors import InputError
 
@@ -34,6 +34,12 @@ def test_failures_are_named_and_the_rest_goes_on(jobs, capsys):
     printed = capsys.readouterr()
     assert "2 written, 1 already there, 2 failed" in printed.out and "FAILED bad: bad.png: is empty" in printed.err
     assert "Traceback" in printed.err, "a defect of ours shows where"
+
+
+def test_a_name_with_a_line_break_does_not_break_the_report(capsys):
+    BatchReport(failures={"new\nline": "is empty"}, left_out={"\x1b[31m": "nobody"}).print_summary("written")
+    printed = capsys.readouterr()
+    assert printed.err == "FAILED new line: is empty\n" and "left out \\x1b[31m: nobody\n" in printed.out
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -63,9 +63,9 @@ class BatchReport:
         left_out = f"{len(self.left_out)} left out, " if self.left_out else ""
         print(f"{len(self.done)} {verb}, {len(self.skipped)} already there, {left_out}{len(self.failures)} failed")
         for name, reason in self.left_out.items():
-            print(f"left out {name}: {reason}")
+            print(f"left out {one_line(name)}: {reason}")
         for name, reason in self.failures.items():
-            print(f"FAILED {name}: {reason}", file=sys.stderr)
+            print(f"FAILED {one_line(name)}: {reason}", file=sys.stderr)
 
 
 def reason_of(error: BaseException) -> str:

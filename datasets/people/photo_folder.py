@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datasets.people.person import Photo
 from datasets.people.video import Video
-from utils.errors import InputError
+from utils.errors import InputError, one_line
 from utils.files import PHOTO_SUFFIXES
 
 OTHER_PICTURES = frozenset(
@@ -63,7 +63,7 @@ class PhotoList:
             return None
         more = len(self.passed_over) - NAMED_AT_MOST
         named = ", ".join(self.passed_over[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-        return f"passed over, no photos: {named}"
+        return one_line(f"passed over, no photos: {named}")
 
 
 def find_photos(paths: Sequence[Path | str], recursive: bool = False, every: int = 1) -> PhotoList:
