@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import render
+from datasets.rendering.render_records import ScanStamps
 from tests.test_full_disk import box_obj
 from utils.mesh_formats.named_files import named_files
 
@@ -40,6 +41,11 @@ def test_libraries_textures_and_buffers_are_found(tmp_path):
 def test_a_broken_file_names_none(tmp_path, suffix, content):
     (tmp_path / f"a{suffix}").write_bytes(content)
     assert named_files(tmp_path / f"a{suffix}") == []
+
+
+def test_names_that_no_file_can_have_are_of_files_that_are_not_there(tmp_path):
+    (tmp_path / "a.gltf").write_text(json.dumps({"asset": {}, "images": [{"uri": "x" * 5000}, {"uri": "a\0b"}]}))
+    assert set(ScanStamps.of([tmp_path / "a.gltf"]).named.values()) == {None}
 
 
 @pytest.mark.parametrize("other", ["clothes.mtl", "tex/red.png", "box.json"])

@@ -121,13 +121,21 @@ def fingerprint(path: Path | str) -> str:
 
 def stamps(paths: Sequence[Path]) -> dict[str, list[int]]:
     """Name -> size [bytes] and time of the last change [ns] of the files that are there."""
-    found = {path.name: path.stat() for path in paths if path.exists()}
-    return {name: [status.st_size, status.st_mtime_ns] for name, status in sorted(found.items())}
+    found = {path.name: _stamp(path) for path in paths}
+    return {name: stamp for name, stamp in sorted(found.items()) if stamp is not None}
 
 
 def stamps_from(folder: Path, paths: Sequence[Path]) -> dict[str, list[int] | None]:
     """The same by their way from a folder; None for files that are not there."""
-    return {os.path.relpath(path, folder): next(iter(stamps([path]).values()), None) for path in paths}
+    return {os.path.relpath(path, folder): _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # it is not there, or no file can have that name
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _differing(before: Any, now: Mapping[str, Any]) -> list[str]:
