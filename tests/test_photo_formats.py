@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.test_files import png_header
 from utils.errors import InputError
 from utils.files import read_photo
 
@@ -113,3 +114,9 @@ def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch, na
     (tmp_path / name).write_bytes(HEIC.read_bytes())
     with pytest.raises(InputError, match=f"{name}: a HEIC photo, .*pip install pi-heif"):
         read_photo(tmp_path / name)
+
+
+def test_a_png_that_cannot_hold_its_pixels_is_cut_short_before_memory_is_taken(tmp_path):
+    (tmp_path / "claims.png").write_bytes(png_header(10_000, 10_000))
+    with pytest.raises(InputError, match="claims.png: cannot be read as an image .it is cut short"):
+        read_photo(tmp_path / "claims.png")

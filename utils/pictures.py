@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from utils.errors import InputError
 
 PNG_SIGNATURE, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 PLAIN_CHUNKS = frozenset((b"IHDR", b"IDAT", b"IEND"))
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By the color type in its header."""
+DEFLATE_AT_MOST = 1032
+"""Bytes that one byte of a deflate stream can become."""
 PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """Pillow's names for them; of a moving one the first picture is taken. HEIC needs a package (utils.heic)."""
 TEXTURE_FORMATS = (*PHOTO_FORMATS, "TGA", "PPM")
@@ -47,6 +52,7 @@ def opened(
             width, height = image.size
             if width * height > largest:
                 raise InputError(f"{name}: {width} x {height} px, expected at most {largest // 10**6} megapixels")
+            _check_amount(content)
             yield image
     except InputError:
         raise
@@ -136,3 +142,13 @@ def _check_png(content: bytes) -> None:
         # Lower case: a chunk that no picture needs.
         if kind[:1].isupper() and zlib.crc32(content[place + 4 : end]).to_bytes(4, "big") != content[end : end + 4]:
             raise ValueError(f"damaged at byte {place}")
+
+
+def _check_amount(content: bytes) -> None:
+    """Raise ValueError for a PNG that cannot hold the pixels that it claims, before memory is taken for them."""
+    if not content.startswith(PNG_SIGNATURE):
+        return
+    width, height, depth, kind = struct.unpack_from(">IIBB", content, len(PNG_SIGNATURE) + 8)
+    packed = sum(length for _, length, chunk in _png_chunks(content) if chunk == b"IDAT")
+    if width * height * depth * PNG_CHANNELS.get(kind, 1) > 8 * DEFLATE_AT_MOST * packed:
+        raise ValueError("it is cut short")
