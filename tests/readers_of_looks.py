@@ -1,4 +1,4 @@
-"""Readers of frames of a video, of material libraries, and of the textures that they name."""
+"""Readers of frames of a video, moving and phone pictures, material libraries, and the textures that they name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from datasets.people.video import Video
 from datasets.rendering.scan_file import read_colored_mesh
 from tests import mutations
 from tests.reading_kinds import Reader, picture, written
-from utils.files import write_bytes
+from utils.files import read_photo, write_bytes
 
 
 def seen_and_worn() -> dict[str, Reader]:
-    """Frames of a video, material libraries and the textures that they name."""
+    """Frames of a video, pictures, material libraries and the textures that they name."""
     frame = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
 
     def filmed(path: Path) -> None:
@@ -43,9 +43,14 @@ def seen_and_worn() -> dict[str, Reader]:
         return read_colored_mesh(obj, 64)
 
     pictures = tuple(picture(Image.fromarray(frame), kind) for kind in ("PNG", "JPEG", "TGA"))
+    moving = picture(Image.fromarray(frame), "GIF", save_all=True, append_images=[Image.new("RGB", (32, 32))])
+    heic = (Path(__file__).parent / "data" / "turned.heic").read_bytes()
     mtl = b"newmtl m\nKd 1 0 0\nmap_Kd -s 1 1 1 t.png\nd 1\n"
     return {
         "video": Reader("a.avi", (written(filmed, ".avi"),), frames, mutations.flipped),
+        "photo AVIF": Reader("a.avif", (picture(Image.fromarray(frame), "AVIF"),), read_photo, mutations.flipped),
+        "photo GIF": Reader("a.gif", (moving,), read_photo, mutations.flipped),
+        "photo HEIC": Reader("a.heic", (heic,), read_photo, mutations.flipped),
         "material library": Reader("a.mtl", (mtl,), dressed, mutations.text),
         "texture": Reader("a.png", pictures[:1], wrapped, mutations.png),
         "other texture": Reader("a.jpg", pictures, wrapped, mutations.flipped),

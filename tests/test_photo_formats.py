@@ -106,6 +106,17 @@ def test_a_heic_photo_is_turned_by_what_its_box_says_and_not_again_by_its_exif(t
     assert rgb.shape == expected.shape and abs(rgb.astype(int) - expected).mean() < 6
 
 
+def test_a_damaged_heic_photo_takes_only_its_own_reader_down(tmp_path):
+    """pi-heif 1.4 follows a wild length in this one."""
+    content = bytearray(HEIC.read_bytes())
+    content[177:181] = b"\xff\xff\xff\x7f"
+    (tmp_path / "a.heic").write_bytes(content)
+    try:
+        assert read_photo(tmp_path / "a.heic")[0].shape == (64, 48, 3)
+    except InputError as error:
+        assert "a.heic: cannot be read as an image (" in str(error)
+
+
 @pytest.mark.parametrize("name", ["IMG_0001.HEIC", "IMG_0001.jpg"])
 def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch, name):
     """By what is in the file: phones also write it into .jpg."""
