@@ -44,13 +44,11 @@ def seen_and_worn() -> dict[str, Reader]:
 
     pictures = tuple(picture(Image.fromarray(frame), kind) for kind in ("PNG", "JPEG", "TGA"))
     moving = picture(Image.fromarray(frame), "GIF", save_all=True, append_images=[Image.new("RGB", (32, 32))])
-    heic = (Path(__file__).parent / "data" / "turned.heic").read_bytes()
     mtl = b"newmtl m\nKd 1 0 0\nmap_Kd -s 1 1 1 t.png\nd 1\n"
     return {
         "video": Reader("a.avi", (written(filmed, ".avi"),), frames, mutations.flipped),
         "photo AVIF": Reader("a.avif", (picture(Image.fromarray(frame), "AVIF"),), read_photo, mutations.flipped),
         "photo GIF": Reader("a.gif", (moving,), read_photo, mutations.flipped),
-        "photo HEIC": Reader("a.heic", (heic,), read_photo, mutations.flipped),
         "material library": Reader("a.mtl", (mtl,), dressed, mutations.text),
         "texture": Reader("a.png", pictures[:1], wrapped, mutations.png),
         "other texture": Reader("a.jpg", pictures, wrapped, mutations.flipped),
