@@ -1,4 +1,4 @@
-"""The paper's pinhole camera. Only home of its intrinsics (METHOD.md 2.1)."""
+"""The paper's pinhole camera, 50 deg of view. Only home of its intrinsics (METHOD.md 2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Units of depth, and the only home of the depth encoding (METHOD.md 2.2).
+"""Depth along the viewing ray: its units, and the only home of its encoding in 16 bits (METHOD.md 2.2).
 
 distance  t  length along the unit viewing ray from the camera's centre [world units]; not z
 pixels    v  (t - 1) f + R / 2, with the focal length f of an R x R image

@@ -1,4 +1,4 @@
-"""Part normals back on the canvas, blended where parts overlap (METHOD.md 5.4, fusion weight)."""
+"""Part normals back on the canvas, their weighted mean where parts overlap (METHOD.md 5.4)."""
 
 from __future__ import annotations
 

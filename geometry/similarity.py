@@ -1,4 +1,7 @@
-"""Similarities of the plane as (2, 3) matrices [[a, -b, tx], [b, a, ty]]: fit, invert, and the poses of the parts."""
+"""Poses of the parts: similarities of the plane, fitted by least squares (METHOD.md 4).
+
+A similarity is a (2, 3) matrix [[a, -b, tx], [b, a, ty]].
+"""
 
 from __future__ import annotations
 

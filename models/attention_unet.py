@@ -1,4 +1,4 @@
-"""The normal networks: one for the whole person, five for the parts (METHOD.md 5.2, AU-Net)."""
+"""The normal networks: Attention U-Nets (AU-Net), one for the whole person, five for the parts (METHOD.md 5.2)."""
 
 from __future__ import annotations
 

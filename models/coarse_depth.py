@@ -1,4 +1,4 @@
-"""Coarse depth from the small photo and its normals (METHOD.md 5.3, D-AU-Net)."""
+"""Coarse depth by an Attention U-Net with two encoders (D-AU-Net): small photo, its normals (METHOD.md 5.3)."""
 
 from __future__ import annotations
 

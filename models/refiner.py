@@ -1,4 +1,4 @@
-"""The depth refiner: coarse depth lifted 8x, guided by the fused normals at every step (METHOD.md 5.5)."""
+"""The depth refiner: coarse depth is doubled three times, guided by the fused normals each time (METHOD.md 5.5)."""
 
 from __future__ import annotations
 

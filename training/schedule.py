@@ -1,4 +1,4 @@
-"""Learning rate by position in the run, as a fraction of the base rate (METHOD.md 8.1)."""
+"""Learning rate by position in the run: the paper's restarting cosine, or a single one (METHOD.md 8.1)."""
 
 from __future__ import annotations
 
