@@ -52,7 +52,7 @@ def onnx_networks(model: Digitizer) -> dict[str, OnnxNetwork]:
     """File name without suffix -> network, in the order in which a forward pass runs them; the refiner if there is one.
 
     Args:
-        model: in eval mode. Names, shapes and units are those of utils.export_onnx.
+        model: in eval mode. Names, shapes and units are those of models.export_onnx.
     """
     canvas, coarse = model.canvas, (model.canvas // COARSE_STRIDE,) * 2
     small, normals = (PHOTO_CHANNELS, *coarse), (NORMAL_CHANNELS, *coarse)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from models import export_onnx
 from models.build import build_digitizer, load_digitizer
 from models.onnx_files import OnnxNetwork, onnx_networks, write_onnx
 from tests.conftest import TINY
-from utils import export_onnx
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Write the networks of a checkpoint as ONNX files, for onnxruntime and other runtimes.
 
-python -m utils.export_onnx checkpoints/small.pt onnx/
+python -m models.export_onnx checkpoints/small.pt onnx/
 
 All inputs and outputs are float32, (1, channels, height, width), for one person; R is the model's canvas, r = R / 8.
 
