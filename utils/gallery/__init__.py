@@ -93,11 +93,12 @@ def _meshes(folder: ResultFolder) -> dict[str, list[Path]]:
 
 
 def _as_script(folder: ResultFolder, name: str, mesh: Path) -> str:
-    """Write a mesh as a script, unless a newer one is there; returns its place."""
-    path = folder.root / FOLDER / "meshes" / f"{name}.js"
-    if not path.is_file() or path.stat().st_mtime_ns <= mesh.stat().st_mtime_ns:
+    """Write a mesh as a script of the same age, unless that is there; returns its place."""
+    path, age = folder.root / FOLDER / "meshes" / f"{name}.js", mesh.stat().st_mtime_ns
+    if not path.is_file() or path.stat().st_mtime_ns != age:
         text = base64.b64encode(mesh.read_bytes()).decode("ascii")
         write_text(path, f'meshes.add({_script(_address(folder, path))}, "{text}");\n')
+        os.utime(path, ns=(age, age))  # a mesh that was put back is older than what was made of the one in between
     return _address(folder, path)
 
 
