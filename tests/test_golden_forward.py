@@ -144,8 +144,7 @@ def test_loss_terms_equal_the_official_ones(whole):
 def test_a_step_of_phase_2_has_the_official_losses_and_gradients(model, seen, monkeypatch):
     """On what the golden phase 1 sees. The official heads end in a plain ReLU6: no gradient beyond the limits."""
     monkeypatch.setattr("models.blocks._gradient_passes", gradient_of_a_plain_limit)
-    layout = torch.channels_last
-    phase = SecondPhase(deepcopy(model).to(memory_format=layout), LossWeights(mask=0.0), nullcontext, recompute=True)
+    phase = SecondPhase(deepcopy(model), LossWeights(mask=0.0), nullcontext, recompute=True)
     monkeypatch.setattr(phase.frozen, "phase1", lambda photo, poses: seen)
     phase.train()
     sample = Sample(golden.photo(), golden.depths(), golden.poses(), Window.full(golden.CANVAS))
@@ -155,8 +154,8 @@ def test_a_step_of_phase_2_has_the_official_losses_and_gradients(model, seen, mo
 
 @torch.inference_mode()
 def test_sixteen_bit_part_networks_turn_hardly_any_normal():
-    """With bfloat16 in the part networks, 99.9 % of the fused normals stay within one degree; on a quarter canvas."""
-    model, photo, poses = official_model(canvas=512), golden.photo()[..., ::4, ::4], golden.poses()
+    """With bfloat16 in the part networks, 99.9 % of the fused normals stay within one degree; at 256 px."""
+    model, photo, poses = official_model(canvas=256), golden.photo()[..., ::8, ::8], golden.poses()
     maps = [accelerate(model, dtype).phase1(photo, poses) for dtype in (torch.float32, torch.bfloat16)]
     covered = maps[0].covered[0, 0]
     for side in ("front", "back"):
