@@ -28,7 +28,6 @@ from models.build import ModelConfig, build_digitizer, load_weights
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from tests import golden
-from tests.golden import DATA
 from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL, from_official_names
 from utils.config import build_config
@@ -42,7 +41,7 @@ BATCHES = (2, 8)
 
 
 def _poses(batch: int = 1) -> Poses:
-    with np.load(DATA / "forward_phase2.npz") as arrays:
+    with np.load(golden.DATA / "forward_phase2.npz") as arrays:
         to_part, to_canvas = (torch.from_numpy(arrays[name]).repeat(batch, 1, 1, 1) for name in ("inv_z", "z"))
     return Poses.of(to_part, to_canvas)
 
@@ -71,7 +70,7 @@ def golden_forward(precision: str, device: torch.device) -> Row:
     model = accelerate(_golden_model(), PRECISIONS[precision]).to(device)
     result = model(photo().to(device), _poses().to(device))
     row: Row = {"what": "golden forward", "precision": precision}
-    with np.load(DATA / "forward_phase2.npz") as expected:
+    with np.load(golden.DATA / "forward_phase2.npz") as expected:
         normals = result.fused_normals.front[0, :, ::16, ::16].cpu().numpy()
         angles = _degrees(normals, expected["pred_normal_front"].reshape(normals.shape))
         depth = result.depth.depth.front[0, 0, ::16, ::16].cpu().numpy()
@@ -100,7 +99,7 @@ def golden_step(number: int, precision: str, device: torch.device) -> Row:
         sum(float(term) for name, term in result.terms.items() if name.startswith(kind))
         for kind in ("normals", "depth", "consistency")
     ]
-    with np.load(DATA / "train_step.npz") as expected:
+    with np.load(golden.DATA / "train_step.npz") as expected:
         wanted = expected[f"phase{number}.N_D_C"]
     off = [abs(one / other - 1) for one, other in zip(sums, wanted, strict=True) if other]
     return {"what": f"golden step of phase {number}", "precision": precision, "losses off by": max(off)}
