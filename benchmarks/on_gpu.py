@@ -48,7 +48,7 @@ def _poses(batch: int = 1) -> Poses:
 
 def _sample(batch: int, window: Window, device: torch.device) -> Sample:
     pictures, depth = (tensor.repeat(batch, 1, 1, 1).to(device) for tensor in (photo(), depths()))
-    return Sample(pictures, depth, _poses(batch).to(device), window)
+    return Sample(pictures, depth, _poses(batch).to(device), (window,) * batch)
 
 
 def _golden_model() -> Digitizer:

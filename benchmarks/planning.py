@@ -115,7 +115,7 @@ def _batch(size: int) -> Sample:
     depth[..., PERSON.top + margin : PERSON.bottom - margin, PERSON.left + margin : PERSON.right - margin] = 2.0
     with _fake():
         photo = torch.rand(size, 3, sample.CANVAS, sample.CANVAS)
-    return Sample(photo, depth, _poses(size), PERSON)
+    return Sample(photo, depth, _poses(size), (PERSON,) * size)
 
 
 @cache

@@ -26,7 +26,7 @@ def _batch() -> Sample:
     files = depth_and_color(body_of(110_000), sample.CANVAS)[:2]
     depth = torch.stack([torch.from_numpy(decode_network(values, sample.CANVAS)) for values in files])
     photo = torch.rand(1, 3, sample.CANVAS, sample.CANVAS) * 2 - 1
-    return Sample(photo, depth[None], Poses.stack([sample.poses()]), person_window((depth[0] > 0).numpy()))
+    return Sample(photo, depth[None], Poses.stack([sample.poses()]), (person_window((depth[0] > 0).numpy()),))
 
 
 def step(number: int, window: str) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -50,12 +51,13 @@ def coarse_of(depth: Array, canvas: int) -> Array:
     return depth[..., start::stride, start::stride]
 
 
-def columns_around(depth: Tensor, width: int) -> Tensor:
+def columns_around(depth: Tensor, width: int, windows: Sequence[Window]) -> Tensor:
     """For every sample as many columns as all people need, and no fewer than `width`: the person is in their middle.
 
     Args:
         depth: (B, 2, r, r) coarse depth, 0 on the background.
         width: a multiple of COLUMN_STEP.
+        windows: of the full canvas, around each person: a shape is told on the host, so that no GPU is waited for.
 
     Returns:
         (B, w) indices of columns, w a multiple of COLUMN_STEP or r.
@@ -63,7 +65,7 @@ def columns_around(depth: Tensor, width: int) -> Tensor:
     size = depth.shape[-1]
     present = (depth[:, 0] > 0).any(1).int()
     first, end = present.argmax(1), size - present.flip(1).argmax(1)
-    widest = int((end - first).max())
+    widest = -(-max(window.width for window in windows) // COARSE_STRIDE)
     width = min(max(width, -(-widest // COLUMN_STEP) * COLUMN_STEP), size)
     start = ((first + end - width) // 2).clamp(0, size - width)
     return start[:, None] + torch.arange(width, device=depth.device)

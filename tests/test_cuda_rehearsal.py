@@ -45,8 +45,8 @@ def batch(standing_poses) -> PackedSample:
     return packed(rgb, depth, 128, Poses.stack([standing_poses]), WINDOW)
 
 
-def run_of(phase: int, folder: Path, precision: str = "fp32", **compute: object) -> Run:
-    options = PhaseSettings(1, precision=precision, clip_norm=1.0)
+def run_of(phase: int, folder: Path, precision: str = "fp32", networks: str = "all", **compute: object) -> Run:
+    options = PhaseSettings(1, precision=precision, clip_norm=1.0, networks=networks)
     settings = Settings(
         MODEL, DataSettings(("a",), ("a",)), options, options, compute=ComputeSettings(device="cuda", **compute)
     )
@@ -77,6 +77,7 @@ CASES = {
     "phase 1": (1, {"channels_last": True}),
     "phase 1, bf16, synchronised": (1, {"precision": "bf16", "channels_last": True, "sync_batchnorm": True}),
     "phase 1, fp16": (1, {"precision": "fp16"}),
+    "the coarse networks alone, around the person": (1, {"networks": "coarse", "coarse_columns": 16}),
     "phase 2, bf16, recomputed, the person's window": (
         2,
         {"precision": "bf16", "channels_last": True, "recompute": True, "refiner_window": "person"},

@@ -147,7 +147,7 @@ def test_a_step_of_phase_2_has_the_official_losses_and_gradients(model, seen, mo
     phase = SecondPhase(deepcopy(model), LossWeights(mask=0.0), nullcontext, recompute=True)
     monkeypatch.setattr(phase.frozen, "phase1", lambda photo, poses: seen)
     phase.train()
-    sample = Sample(golden.photo(), golden.depths(), golden.poses(), Window.full(golden.CANVAS))
+    sample = Sample(golden.photo(), golden.depths(), golden.poses(), (Window.full(golden.CANVAS),))
     # The coarse mask's logits lie around 0, and rounding flips a few pixels of what the refiner gets.
     check_step(phase.run(sample, lambda loss: loss), phase.networks, 2, tolerance=1e-2)
 

@@ -27,5 +27,5 @@ def test_a_step_of_phase_1_has_the_official_losses_and_gradients(tmp_path, monke
     (tmp_path / "golden.pth.tar").unlink()
     phase = FirstPhase(model, LossWeights(mask=0.0), nullcontext)
     phase.train()
-    sample = Sample(golden.photo(), golden.depths(), golden.poses(), Window.full(golden.CANVAS))
+    sample = Sample(golden.photo(), golden.depths(), golden.poses(), (Window.full(golden.CANVAS),))
     check_step(phase.run(sample, lambda loss: loss), phase.networks, 1, tolerance=0.1)

@@ -266,11 +266,12 @@ def test_a_fresh_network_is_alive_and_a_dead_one_is_named(batch):
 
 
 def test_columns_hold_every_person_and_are_no_more_than_the_widest_needs():
-    depth = torch.zeros(3, 2, 96, 96)
+    depth, windows = torch.zeros(3, 2, 96, 96), []
     for person, (first, end) in enumerate([(2, 20), (30, 70), (60, 96)]):
         depth[person, :, 40, first:end] = 3.0
+        windows.append(Window(0, 768, 8 * first, 8 * end))
     for asked, width in ((16, 48), (64, 64), (96, 96)):
-        columns = columns_around(depth, asked)
+        columns = columns_around(depth, asked, windows)
         assert columns.shape == (3, width)
         assert columns.min() >= 0 and columns.max() < 96
         for person in range(3):

@@ -150,7 +150,7 @@ class FirstPhase:
         """Both coarse networks; returns the coarse normals without graph."""
         model, small, truth, seen = self.model, self.model.shrink(way.batch.photo), way.truth, 1.0
         if self.columns:
-            columns = columns_around(truth.coarse_depth, self.columns)
+            columns = columns_around(truth.coarse_depth, self.columns, way.batch.windows)
             seen = columns.shape[1] / small.shape[-1]
             small, target = _at_columns(small, columns), _at_columns(truth.coarse_depth, columns)
             truth = Truth(target, truth.canvas_from_part, truth.canvas)

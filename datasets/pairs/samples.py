@@ -26,8 +26,13 @@ class Sample:
     photo: Tensor  # (B, 3, R, R) RGB in [-1, 1]; R / 4 when thinned for the coarse networks
     depth: Tensor  # (B, 2, R, R) network depth of front and back, 0 on the background; R / 4 when thinned
     poses: Poses
-    window: Window  # of R x R px: the box around all people (geometry.window.person_window)
+    windows: tuple[Window, ...]  # of R x R px: the box around each person (geometry.window.person_window)
     problems: tuple[str, ...] = ()  # one line for each pair that could not be used and was replaced
+
+    @property
+    def window(self) -> Window:
+        """The box around all people."""
+        return reduce(Window.joined, self.windows)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class PackedSample:
     depth: Tensor  # (B, 2, R, R) uint16 file values, or float32 network depth where augmentation moved it
     canvas: int  # side of the full canvas [px]
     poses: Poses  # on the CPU
-    window: Window  # as of a Sample
+    windows: tuple[Window, ...]  # as of a Sample
     problems: tuple[str, ...] = ()  # as of a Sample
 
     @classmethod
@@ -56,7 +61,7 @@ class PackedSample:
             torch.cat([sample.depth for sample in samples]),
             samples[0].canvas,
             Poses.of(part_from_canvas, canvas_from_part),
-            reduce(Window.joined, [sample.window for sample in samples]),
+            tuple(window for sample in samples for window in sample.windows),
             tuple(problem for sample in samples for problem in sample.problems),
         )
 
@@ -70,7 +75,7 @@ class PackedSample:
         photo, depth = (tensor.to(device, non_blocking=True) for tensor in (self.photo, self.depth))
         if depth.dtype == torch.uint16:
             depth = network_from_file(depth, self.canvas)
-        return Sample(to_network(photo).contiguous(), depth, self.poses.to(device), self.window, self.problems)
+        return Sample(to_network(photo).contiguous(), depth, self.poses.to(device), self.windows, self.problems)
 
 
 def packed(rgb: np.ndarray, depth: np.ndarray, canvas: int, poses: Poses, window: Window) -> PackedSample:
@@ -79,7 +84,8 @@ def packed(rgb: np.ndarray, depth: np.ndarray, canvas: int, poses: Poses, window
     Args:
         rgb: (R, R, 3) uint8.
         depth: (2, R, R) uint16 or float32.
-        canvas, poses, window: as of a PackedSample.
+        canvas, poses: as of a PackedSample.
+        window: around the person.
     """
     photo, depth_tensor = (torch.from_numpy(np.ascontiguousarray(array))[None] for array in (rgb, depth))
-    return PackedSample(photo, depth_tensor, canvas, poses, window)
+    return PackedSample(photo, depth_tensor, canvas, poses, (window,))
