@@ -41,9 +41,8 @@ BATCHES = (2, 8)
 
 
 def _poses(batch: int = 1) -> Poses:
-    with np.load(golden.DATA / "forward_phase2.npz") as arrays:
-        to_part, to_canvas = (torch.from_numpy(arrays[name]).repeat(batch, 1, 1, 1) for name in ("inv_z", "z"))
-    return Poses.of(to_part, to_canvas)
+    one = golden.poses()
+    return Poses.of(*(tensor.repeat(batch, 1, 1, 1) for tensor in (one.part_from_canvas, one.canvas_from_part)))
 
 
 def _sample(batch: int, window: Window, device: torch.device) -> Sample:
