@@ -100,7 +100,7 @@ def _check_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | st
     wanted = model.state_dict()
     if model.refiner is None:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("refiner.")}
-    for name in wanted.keys() | weights.keys():
+    for name in dict.fromkeys([*wanted, *weights]):  # in their order: the same line every time
         if name not in weights:
             raise InputError(f"{path}: tensor '{name}' is missing, expected {len(wanted)} tensors")
         if name not in wanted:
