@@ -207,10 +207,14 @@ def test_a_part_of_a_storage_is_read(tmp_path):
 
 def test_a_model_of_any_size_takes_no_memory(tmp_path, tiny_digitizer):
     path = tmp_path / "wide.pt"
-    write_checkpoint(path, {**to_dict(TINY), "normal_widths": [4000] * len(TINY.normal_widths)}, tiny_digitizer.state_dict())
+    write_checkpoint(
+        path, {**to_dict(TINY), "normal_widths": [4000] * len(TINY.normal_widths)}, tiny_digitizer.state_dict()
+    )
     with pytest.raises(InputError, match="wide.pt: tensor .* has shape"):
         load_digitizer(path)
-    write_checkpoint(path, {**to_dict(TINY), "normal_widths": [-4] * len(TINY.normal_widths)}, tiny_digitizer.state_dict())
+    write_checkpoint(
+        path, {**to_dict(TINY), "normal_widths": [-4] * len(TINY.normal_widths)}, tiny_digitizer.state_dict()
+    )
     with pytest.raises(InputError, match="wide.pt: model: model: widths"):
         load_digitizer(path)
 
