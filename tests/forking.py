@@ -48,6 +48,8 @@ def _run(
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.environ.update(environment)
+    # As in a process of its own: this one would start its workers from a server, too.
+    multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
     main = importlib.import_module(script).main
     prepare()
