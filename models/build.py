@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from geometry.parts import KINDS
 from models.attention_unet import AttentionUNet
@@ -75,15 +78,29 @@ def load_digitizer(path: Path | str, refiner: bool = True) -> Digitizer:
     if refiner and not checkpoint.has_refiner:
         raise InputError(f"{path}: a phase-1 checkpoint without a refiner, expected one of phase 2")
     config = build_config(ModelConfig, checkpoint.model, f"{path}: model")
-    with torch.device("meta"):  # a file may say any size: no memory is taken before its tensors have it
-        _check_weights(build_digitizer(config, refiner), checkpoint.weights, path)
-    model = build_digitizer(config, refiner)
+    # A file may say any size: no memory is taken, the model is made of the file's tensors.
+    with torch.device("meta"), _Uninitialised():
+        model = build_digitizer(config, refiner)
     load_weights(model, checkpoint.weights, path)
     return model
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Layers keep what their memory holds: the work of torch.nn.init is left out."""
+
+    def __torch_function__(
+        self, function: Callable, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return given["tensor"] if "tensor" in given else args[0]
+        return function(*args, **given)
+
+
 def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str) -> None:
-    """Copy a checkpoint's tensors into a model; a refiner that the model does not have is left out.
+    """Copy a checkpoint's tensors into a model, or make one on the meta device of them.
+
+    A refiner that the model does not have is left out.
 
     Raises:
         InputError: a tensor is missing, unknown, of another shape or kind of number, or not finite.
@@ -92,7 +109,9 @@ def load_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str)
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise InputError(f"{path}: tensor '{name}' is not finite, expected trained weights")
-    model.load_state_dict(weights)
+    wanted = model.state_dict()
+    is_empty = all(tensor.is_meta for tensor in wanted.values())
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in weights.items()}, assign=is_empty)
 
 
 def _check_weights(model: Digitizer, weights: dict[str, Tensor], path: Path | str) -> dict[str, Tensor]:
