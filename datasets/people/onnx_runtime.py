@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,29 @@ def import_onnxruntime(wanted_by: str) -> ModuleType:
     if importlib.util.find_spec("onnxruntime") is None:
         raise ModelUnavailableError(f"{wanted_by}: the package onnxruntime is missing: pip install onnxruntime")
     return importlib.import_module("onnxruntime")
+
+
+@contextmanager
+def opening_weights(wanted_by: str, library: str, by_hand: str) -> Iterator[None]:
+    """Around a library that downloads a model's weights and opens them.
+
+    Args:
+        wanted_by: the model, for the message.
+        by_hand: where to put them without a network: "the file at ...".
+
+    Raises:
+        ModelUnavailableError: whatever the library raises: OSError without a network, ValueError, BadZipFile or
+            UnboundLocalError after a broken download, for a truncated file onnxruntime's own classes, which derive from
+            Exception only.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelUnavailableError(
+            f"{wanted_by}: {library} could not open its weights ({type(error).__name__}: {reason}): connect to the"
+            f" network, or put {by_hand}"
+        ) from error
 
 
 def check_available(wanted_by: str, packages: Sequence[str], providers: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime
+from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime, opening_weights
 from datasets.people.person import FoundMask, ModelUnavailableError, Photo
 from geometry.keypoints import Keypoints
 
@@ -68,13 +68,5 @@ class RembgMask:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        try:
+        with opening_weights(f"mask {self.model}", "rembg", f"the file at {weights_path(self.model)}"):
             return rembg.new_session(self.model, sess_opts=options, providers=self.providers)
-        # OSError: no network. ValueError: a download with a wrong hash. Otherwise onnxruntime's own classes, which
-        # derive from Exception only: a truncated file.
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelUnavailableError(
-                f"mask {self.model}: rembg could not open its weights ({type(error).__name__}: {reason}): connect to"
-                f" the network, or put the file at {weights_path(self.model)}"
-            ) from error

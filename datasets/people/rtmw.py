@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from datasets.people.choice import choose_person
-from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime
+from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime, opening_weights
 from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoSuchPersonError, Photo
 from geometry.keypoints import WHOLEBODY, Keypoints
 
@@ -67,13 +67,5 @@ class RtmwKeypoints:
             raise ModelUnavailableError("keypoints rtmw: the package rtmlib is missing: pip install rtmlib")
         import rtmlib
 
-        try:
+        with opening_weights("keypoints rtmw", "rtmlib", f"the files into {weights_folder()}"):
             return rtmlib.Wholebody(mode="performance", to_openpose=False, backend="onnxruntime", device=self.device)
-        # OSError: no network. BadZipFile, UnboundLocalError, ValueError: a broken download. Otherwise onnxruntime's own
-        # classes, which derive from Exception only: a truncated file.
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelUnavailableError(
-                f"keypoints rtmw: rtmlib could not open its weights ({type(error).__name__}: {reason}): connect to the"
-                f" network, or put the files into {weights_folder()}"
-            ) from error
