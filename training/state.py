@@ -49,7 +49,7 @@ def identity_of(run: Run, pairs: Sequence[Pair], per_step: int) -> dict[str, Any
         "training data": fingerprint(pairs),
         PER_STEP: per_step,
         "seed": run.settings.run.seed,
-        "echo": run.options.echo,
+        **({"echo": run.options.echo} if run.options.echo > 1 else {}),
     }
 
 
@@ -62,8 +62,8 @@ def training_state(checkpoint: Checkpoint, path: Path, identity: Mapping[str, An
     training = checkpoint.extra.get("training")
     if training is None:
         raise InputError(f"{path}: weights without the state of a training, expected a {LAST}")
-    for name, value in identity.items():
-        known = training["identity"].get(name)
+    for name in dict.fromkeys([*training["identity"], *identity]):
+        known, value = training["identity"].get(name), identity.get(name)
         if known != value:
             advice = _other_batch_size(known) if name == PER_STEP else "the same run"
             raise InputError(f"{path}: its {name} is {known!r}, this run's is {value!r}: expected {advice}")
