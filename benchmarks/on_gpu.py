@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.networks import PERSON, paper_model
+from benchmarks.training_steps import optimizer_of, phase_of, stepping
 from datasets.pairs.samples import Sample
 from geometry.poses import Poses
 from geometry.window import Window
@@ -28,7 +29,7 @@ from models.build import ModelConfig, build_digitizer, load_weights
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from tests import golden
-from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
+from training.steps import Phase
 from utils.checkpoint import OFFICIAL_MODEL, from_official_names
 from utils.config import build_config
 from utils.device import PRECISIONS, pick_device, set_precision
@@ -83,13 +84,11 @@ def _phase(model: Digitizer, number: int, window: str, precision: str, device: t
     dtype = PRECISIONS[precision]
     autocast = nullcontext if dtype is torch.float32 else partial(torch.autocast, device.type, dtype=dtype)
     model = model.to(device).to(memory_format=torch.channels_last)
-    if number == 1:
-        return FirstPhase(model, LossWeights(mask=0.0), autocast)
-    return SecondPhase(model, LossWeights(mask=0.0), autocast, window, recompute=True)
+    return phase_of(model, number, window, LossWeights(mask=0.0), autocast)
 
 
 def golden_step(number: int, precision: str, device: torch.device) -> Row:
-    """Losses and gradient norms of a training step, relative to the authors'; without the gradients beyond limits."""
+    """How far the losses of a training step are from the authors', relative to them."""
     set_precision(precision)
     phase = _phase(_golden_model(), number, "canvas", precision, device)
     phase.train()
@@ -135,15 +134,7 @@ def step_time(number: int, window: str, batch: int, precision: str, device: torc
     """Forward, backward and Adam of one phase of the paper's model."""
     set_precision(precision)
     phase = _phase(paper_model().train(), number, window, precision, device)
-    optimizer = torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-5)
-    sample = _sample(batch, PERSON, device)
-
-    def work() -> None:
-        phase.train()
-        optimizer.zero_grad(set_to_none=True)
-        phase.run(sample, lambda loss: loss)
-        optimizer.step()
-
+    work = stepping(phase, optimizer_of(phase), _sample(batch, PERSON, device))
     title = f"phase {number}, {window}" if number == 2 else "phase 1"
     clocked = _clocked(work, device)
     row = {"what": title, "batch": batch, "precision": precision, "samples/s": batch / clocked["median [s]"]}

@@ -23,12 +23,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from benchmarks import sample
 from benchmarks.counting import Costs, counted
 from benchmarks.networks import PERSON, paper_model
+from benchmarks.training_steps import optimizer_of, phase_of, stepping
 from datasets.pairs.samples import Sample
 from geometry.poses import Poses
 from geometry.window import MARGINS_ON_CANVAS
-from losses.terms import LossWeights
 from models.fast import accelerate
-from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
+from training.steps import SecondPhase, parameters_of
 from utils.files import write_text
 
 REACHED_ARITHMETIC, REACHED_BANDWIDTH = 0.4, 0.75
@@ -125,13 +125,9 @@ def step_costs(step: Workload, batch: int, precision: str) -> Costs:
     if precision == "bf16":
         autocast = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
     with _fake():
-        model = paper_model().train()
-        if step.number == 1:
-            phase: Phase = FirstPhase(model, LossWeights(), autocast)
-        else:
-            phase = SecondPhase(model, LossWeights(), autocast, step.window, recompute=True)
+        phase = phase_of(model := paper_model().train(), step.number, step.window, autocast=autocast)
     trained = [parameter for _, parameter in parameters_of(phase.networks)]
-    optimizer = torch.optim.Adam(trained, lr=1e-4)
+    optimizer = optimizer_of(phase)
     for parameter in trained:
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -146,14 +142,7 @@ def step_costs(step: Workload, batch: int, precision: str) -> Costs:
         pair.depth,
         *(p.grad for p in trained if p.grad is not None),
     ]
-
-    def work() -> None:
-        phase.train()
-        optimizer.zero_grad(set_to_none=True)
-        phase.run(pair, lambda loss: loss)
-        optimizer.step()
-
-    return counted(work, held)
+    return counted(stepping(phase, optimizer, pair), held)
 
 
 def memory_gb(step: Workload, batch: int, precision: str) -> float:

@@ -16,9 +16,12 @@ from geometry.poses import Poses
 from geometry.window import person_window
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
-from training.steps import FirstPhase, Phase, SecondPhase, parameters_of
+from models.digitizer import Digitizer
+from training.steps import Autocast, FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL
 from utils.config import build_config
+
+PAPER_LOSS = LossWeights()
 
 
 def _batch() -> Sample:
@@ -29,22 +32,26 @@ def _batch() -> Sample:
     return Sample(photo, depth[None], Poses.stack([sample.poses()]), (person_window((depth[0] > 0).numpy()),))
 
 
-def step(number: int, window: str) -> Callable[[], None]:
-    """Forward, backward and Adam of one phase.
-
-    Args:
-        window: of phase 2: "canvas", or "person" for the person's box.
-    """
-    torch.manual_seed(0)
-    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
-    model = model.to(memory_format=torch.channels_last)
-    weights = LossWeights()
+def phase_of(
+    model: Digitizer,
+    number: int,
+    window: str = "canvas",
+    weights: LossWeights = PAPER_LOSS,
+    autocast: Autocast = nullcontext,
+) -> Phase:
+    """Phase 1 or 2 of a model, which recomputes; window: of phase 2, "canvas" or "person"."""
     if number == 1:
-        phase: Phase = FirstPhase(model, weights, nullcontext)
-    else:
-        phase = SecondPhase(model, weights, nullcontext, window, recompute=True)
-    optimizer = torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-4)
-    batch = _batch()
+        return FirstPhase(model, weights, autocast)
+    return SecondPhase(model, weights, autocast, window, recompute=True)
+
+
+def optimizer_of(phase: Phase) -> torch.optim.Adam:
+    """Adam of the networks that a phase trains."""
+    return torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-4)
+
+
+def stepping(phase: Phase, optimizer: torch.optim.Optimizer, batch: Sample) -> Callable[[], None]:
+    """One training step of a batch: forward, backward and the optimiser."""
 
     def work() -> None:
         phase.train()
@@ -53,3 +60,15 @@ def step(number: int, window: str) -> Callable[[], None]:
         optimizer.step()
 
     return work
+
+
+def step(number: int, window: str) -> Callable[[], None]:
+    """Forward, backward and Adam of one phase.
+
+    Args:
+        window: of phase 2: "canvas", or "person" for the person's box.
+    """
+    torch.manual_seed(0)
+    model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
+    phase = phase_of(model.to(memory_format=torch.channels_last), number, window)
+    return stepping(phase, optimizer_of(phase), _batch())

@@ -65,16 +65,17 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
     )
 
 
-def load_digitizer(path: Path | str, refiner: bool = True) -> Digitizer:
+def load_digitizer(path: Path | str, refiner: bool | None = True) -> Digitizer:
     """Rebuild a model from a checkpoint, ours or the authors', strictly.
 
     Args:
-        refiner: whether the refiner is needed; without it a phase-1 file is enough.
+        refiner: whether the refiner is needed; without it a phase-1 file is enough. None: if the file has one.
 
     Raises:
         InputError: the file cannot be used, lacks a tensor, has one too many or one of another shape.
     """
     checkpoint = read_checkpoint(path)
+    refiner = checkpoint.has_refiner if refiner is None else refiner
     if refiner and not checkpoint.has_refiner:
         raise InputError(f"{path}: a phase-1 checkpoint without a refiner, expected one of phase 2")
     config = build_config(ModelConfig, checkpoint.model, f"{path}: model")

@@ -32,7 +32,6 @@ from pathlib import Path
 # Like the scripts of the top level, this one stands above everything; nothing imports it.
 from models.build import load_digitizer
 from models.onnx_files import onnx_networks, write_onnx
-from utils.checkpoint import read_checkpoint
 from utils.errors import InputError, ends_in_one_line
 
 
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the ONNX files go")
     args = parser.parse_args(argv)
     try:
-        model = load_digitizer(args.checkpoint, refiner=read_checkpoint(args.checkpoint).has_refiner).eval()
+        model = load_digitizer(args.checkpoint, refiner=None).eval()
         for name, network in onnx_networks(model).items():
             write_onnx(network, args.folder / f"{name}.onnx")
             print(args.folder / f"{name}.onnx", flush=True)

@@ -41,12 +41,8 @@ class ResumableBatchSampler(Sampler[list[SampleKey]]):
     """
 
     def __init__(self, samples: int, options: PhaseSettings, seed: int, first_step: int = 0) -> None:
-        self.batch_size, self.accumulate, self.echo, self.seed = (
-            options.batch_size,
-            options.accumulate,
-            options.echo,
-            seed,
-        )
+        self.batch_size, self.accumulate, self.echo = options.batch_size, options.accumulate, options.echo
+        self.seed = seed
         self.samples, self.first_step = samples, first_step
         self.per_step = self.batch_size * self.accumulate * world_size()
         self.readings_per_epoch = samples // self.per_step
