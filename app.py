@@ -7,6 +7,8 @@ Only this machine can reach the page, and it asks nothing of the network. Needs 
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import importlib.util
 import os
@@ -34,6 +36,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C; returns the exit code."""
     args = parse_args(argv)

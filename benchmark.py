@@ -9,6 +9,8 @@ drift: compare stages of one run with each other, not with numbers of another da
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import importlib
 import json
@@ -145,6 +147,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 when every stage could be measured, 1 otherwise."""
     args = parse_args(argv)

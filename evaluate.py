@@ -5,8 +5,11 @@ python evaluate.py --pred results/thuman --gt data/obj/THuman2/data --split conf
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import json
+import math
 import platform
 import sys
 import tempfile
@@ -40,7 +43,7 @@ from evaluation.subjects import Comparison, TrueMesh, frame_of, load_meshes, mea
 from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
-from utils.errors import InputError, ends_in_one_line, one_line
+from utils.errors import InputError, one_line
 from utils.files import check_writable, write_text
 
 PACKAGES = ("numpy", "open3d", "scipy")
@@ -93,6 +96,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.jobs < 1:
         parser.error(f"--jobs {args.jobs}: expected at least 1")
+    if args.seed < 0:
+        parser.error(f"--seed {args.seed}: expected 0 or more")
+    if not math.isfinite(args.yaw):
+        parser.error(f"--yaw {args.yaw}: expected degrees")
     if args.data_name and args.frame == "scan":
         parser.error("--frame scan: scans of --data_name are turned to the camera, expected --frame camera")
     if args.data_name == "Synthetic" and not args.split:

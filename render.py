@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import math
 import os
@@ -19,7 +21,7 @@ from datasets.scan_sets import open_source
 from geometry.depth import FILE_LARGEST_PX
 from utils.batch import run_batch
 from utils.distributed import shard, world_size
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 from utils.files import locked
 
 YAW_REACH = 30.0

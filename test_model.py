@@ -6,6 +6,8 @@ python test_model.py samples --save_name demo       a folder of photos and video
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
 from utils.device import PRECISIONS
 from utils.distributed import rank, shard
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 from utils.gallery import write_gallery
 from utils.records import Records, fingerprint, write_run
 from utils.result_folder import ResultFolder

@@ -6,6 +6,8 @@ python test_poisson.py photo.jpg                    what test_model.py was given
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import os
 import sys
@@ -18,7 +20,7 @@ from tqdm import tqdm
 
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 from utils.files import check_writable
 from utils.gallery import write_gallery
 from utils.records import Records, stamps

@@ -7,6 +7,8 @@ torchrun --nproc_per_node=4 train.py --data_path ./data --phase 1
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from training.settings import Settings
 from utils.config import build_config, override, read_yaml
 from utils.device import PRECISIONS
 from utils.distributed import is_main
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -8,6 +8,8 @@ python -m benchmarks.baselines inflation --data_path data --pred results/synthet
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -111,6 +113,7 @@ def write_answer(name: str, kind: str, person: MeanPerson, images: Path, folder:
     write_cloud(folder.cloud(name, closed=True), closed_cloud(sides, rgb))
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when every photo has its answer."""
     args = parse_args(argv)

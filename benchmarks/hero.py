@@ -5,6 +5,8 @@ python -m benchmarks.hero      docs/hero.webp, docs/gallery.jpg (needs Chromium)
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import io
 import sys
@@ -20,7 +22,6 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import start_browser
 from inference import DigitizedPerson, PhotoDigitizer
-from utils.errors import ends_in_one_line
 from utils.files import write_bytes
 from utils.gallery import write_gallery
 from utils.portrait import FRAME_MS, TURNTABLE_BACKGROUND, turntable_frames

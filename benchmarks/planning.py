@@ -6,6 +6,8 @@ python -m benchmarks.planning --write docs/SCALE.md    put them there, between i
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import math
 import re
@@ -232,6 +234,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables, or write them into a page; returns the exit code."""
     args = parse_args(argv)

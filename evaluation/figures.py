@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,8 @@ COLORS = colormaps["turbo"]
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
+    # Letters that the font does not have are drawn as boxes.
+    with atomic_path(path) as temporary, warnings.catch_warnings(action="ignore", category=UserWarning):
         figure.savefig(temporary, dpi=100)
 
 
@@ -83,7 +85,7 @@ def write_turntable(path: Path, title: str, predicted: Surface, truth: Surface) 
     bar = figure.add_axes(((width / 100 + 0.4) / inches[0], 0.06, 0.18 / inches[0], 0.84))
     scale = ScalarMappable(Normalize(0, ERROR_TOP_CM), COLORS)
     figure.colorbar(scale, cax=bar, extend="max", label="distance [cm], depth-aligned")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     _save(figure, path)
 
 
@@ -98,7 +100,7 @@ def write_histogram(path: Path, title: str, results: Results) -> None:
     for column, block in enumerate(blocks):
         _draw_points(axes[0, column], block, results)
         _draw_subjects(axes[1, column], block, results)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     _save(figure, path)
 
 

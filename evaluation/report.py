@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evaluation.bootstrap import Interval, bootstrap_mean
 from evaluation.measurement import Measurement
+from utils.errors import one_line
 from utils.files import write_text
 
 
@@ -59,7 +60,7 @@ def table(results: Results, summary: dict[str, Interval]) -> str:
     for block, columns in blocks.items():
         rows = [[block, *(column.split("/")[1] for column in columns)]]
         for name, one in results.measured.items():
-            rows.append([name, *(_cell(one.values.get(column), column) for column in columns)])
+            rows.append([one_line(name), *(_cell(one.values.get(column), column) for column in columns)])
         rows.append(["mean", *(_cell(summary[column].mean, column) for column in columns)])
         for label, bound in (("95 % low", "low"), ("95 % high", "high")):
             rows.append([label, *(_cell(getattr(summary[column], bound), column) for column in columns)])

@@ -24,6 +24,8 @@ Needs `pip install -r requirements-onnx.txt`.
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ from pathlib import Path
 # Like the scripts of the top level, this one stands above everything; nothing imports it.
 from models.build import load_digitizer
 from models.onnx_files import onnx_networks, write_onnx
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 
 
 @ends_in_one_line

@@ -36,6 +36,16 @@ def test_failures_are_named_and_the_rest_goes_on(jobs, capsys):
     assert "Traceback" in printed.err, "a defect of ours shows where"
 
 
+def test_a_question_that_cannot_be_answered_is_a_failure_of_that_name_alone():
+    def is_done(name: str) -> bool:
+        if name == "closed":
+            raise PermissionError(13, "no", "/data/closed")
+        return False
+
+    report = run_batch(["a", "closed", "b"], work, is_done, "test")
+    assert report.done == ["a", "b"] and report.failures["closed"].startswith("/data/closed: Permission denied")
+
+
 def test_a_name_with_a_line_break_does_not_break_the_report(capsys):
     BatchReport(failures={"new\nline": "is empty"}, left_out={"\x1b[31m": "nobody"}).print_summary("written")
     printed = capsys.readouterr()
@@ -157,11 +167,13 @@ def test_processes_end_with_their_parent(tmp_path, how):
     script = tmp_path / "orphans.py"
     script.write_text(ORPHANS)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment, stderr=subprocess.PIPE, text=True)
     workers = wait_for(lambda: [int(path.suffix[1:]) for path in tmp_path.glob("[abc].*")][1:] and
                        [int(path.suffix[1:]) for path in tmp_path.glob("[abc].*")])  # fmt: skip
     parent.send_signal(how)
-    parent.wait(10)
+    errors = parent.communicate(timeout=20)[1]
+    if how == signal.SIGTERM:
+        assert parent.returncode == 128 + how and "stopped by SIGTERM\n" in errors and "leaked" not in errors
     assert wait_for(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
 
 
@@ -169,7 +181,7 @@ STARTING = """
 import os, sys, time
 from pathlib import Path
 from utils.batch import run_batch
-from utils.errors import ends_in_one_line
+from utils.script import ends_in_one_line
 
 if __name__ == "__mp_main__":  # a worker imports its script
     Path(sys.argv[1], f"worker.{os.getpid()}").touch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ import torch
 
 from datasets.pairs.pair_layout import Pair
 from evaluate import main
+from evaluation.distances import Surface
+from evaluation.figures import write_turntable
 from evaluation.measured_mesh import read_mesh
 from evaluation.pairing import read_split
 from geometry.camera import Camera
@@ -245,6 +248,17 @@ def test_arguments_that_cannot_work_are_one_line(tmp_path, capsys):
         assert main(["--pred", str(tmp_path / pred), "--gt", str(tmp_path / gt)]) != 0
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and "Traceback" not in error
+    for option, value in (("--seed", "-1"), ("--yaw", "nan"), ("--yaw", "1e400")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["--pred", str(tmp_path), "--gt", str(tmp_path), option, value])
+        assert f"{option} " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_name_that_looks_like_a_formula_is_drawn_as_it_is(tmp_path, folders):
+    """matplotlib takes what stands between dollars for one, and warns of letters that its font does not have."""
+    surface = Surface(read_mesh(folders / "gt" / "anna.obj"))
+    with warnings.catch_warnings(action="error"):
+        write_turntable(tmp_path / "a.png", "b$_{$ \u5199", surface, surface)
 
 
 def test_splits_are_read_and_checked(tmp_path):

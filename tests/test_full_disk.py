@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import re
 import signal
 import subprocess
@@ -24,7 +26,6 @@ from tests.full_disk import files_up_to
 from training.reports import Reports
 from utils.checkpoint import write_checkpoint
 from utils.config import to_dict
-from utils.errors import ends_in_one_line
 from utils.ply import write_cloud
 from utils.result_folder import ResultFolder
 

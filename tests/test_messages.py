@@ -1,5 +1,7 @@
 """What a user reads when something is wrong: one line, whatever went wrong."""
 
+from utils.script import ends_in_one_line
+
 import argparse
 import ast
 import errno
@@ -15,7 +17,7 @@ import render
 import test_model
 import test_poisson
 import train
-from utils.errors import InputError, ends_in_one_line, one_line
+from utils.errors import InputError, one_line
 
 ROOT = Path(__file__).parents[1]
 

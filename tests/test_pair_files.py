@@ -57,6 +57,21 @@ def test_foreign_list_line_is_named(line: str):
         Pair.from_list_line(line)
 
 
+@pytest.mark.parametrize(
+    "subject", ["0001 anna", "\u5199\u3000\u771f", "9.41.00\u202fAM", "\U0001f469\u200d\U0001f467"]
+)
+def test_names_with_blanks_and_joiners_come_back_from_a_list(subject: str):
+    """macOS puts U+202F into the names of screenshots, Persian and emoji have joiners."""
+    pair = Pair("THuman2", subject, -10)
+    assert Pair.from_list_line(pair.list_line) == pair
+
+
+@pytest.mark.parametrize("subject", ["a\u202eb", "a\u2028b", "a\nb", "\udce9", "..", "a/b"])
+def test_names_that_would_show_as_others_are_refused(subject: str):
+    with pytest.raises(InputError, match="expected a plain file name"):
+        Pair("THuman2", subject, 0)
+
+
 def test_pair_survives_its_files(tmp_path: Path):
     pair = Pair("2K2K", "00001", 10)
     written = write_pair(tmp_path, pair)

@@ -1,5 +1,6 @@
 """Which photos a folder holds: each has a name of its own, and nothing is passed over in silence."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -90,3 +91,32 @@ def test_no_photo_at_all_is_an_error(tmp_path, what):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected"):
         find_photos([tmp_path / what])
+
+
+def test_links_that_lead_back_are_not_followed_and_are_named(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "anna.jpg").touch()
+    for name, to in (("same", "."), ("above", "..")):
+        (tmp_path / "sub" / name).symlink_to(to)
+    listed = find_photos([tmp_path], recursive=True)
+    assert list(listed.photos) == ["sub_anna"] and listed.passed_over == ("sub/above/", "sub/same/")
+
+
+def test_a_mask_that_is_not_looked_for_is_named(tmp_path):
+    """Some systems tell upper from lower case: there _mask.PNG is no mask."""
+    for name in ("anna.jpg", "anna_mask.PNG", "ben.jpg", "ben_keypoints.json"):
+        (tmp_path / name).touch()
+    listed = find_photos([tmp_path])
+    assert list(listed.photos) == ["anna", "ben"] and listed.passed_over == ("anna_mask.PNG",)
+
+
+def test_files_of_a_command_line_belong_together_and_none_comes_twice(tmp_path):
+    for name in ("anna.jpg", "anna_mask.png"):
+        (tmp_path / name).touch()
+    listed = find_photos([tmp_path / "anna.jpg", tmp_path / "anna_mask.png", tmp_path])
+    assert list(listed.photos) == ["anna"] and listed.passed_over == ()
+
+
+def test_a_pipe_that_is_called_a_video_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    assert "no regular file" in find_photos([tmp_path]).photos["clip"].problem

@@ -131,3 +131,12 @@ def test_a_png_that_cannot_hold_its_pixels_is_cut_short_before_memory_is_taken(t
     (tmp_path / "claims.png").write_bytes(png_header(10_000, 10_000))
     with pytest.raises(InputError, match="claims.png: cannot be read as an image .it is cut short"):
         read_photo(tmp_path / "claims.png")
+
+
+def test_avif_of_the_common_brand_is_no_heic(tmp_path):
+    """Whose major brand is mif1: what it is compatible with says which of the two it is."""
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 6), (200, 100, 50)).save(stream, "AVIF")
+    content = stream.getvalue()
+    (tmp_path / "a.avif").write_bytes(content[:8] + b"mif1" + content[12:])
+    assert read_photo(tmp_path / "a.avif")[0].shape == (6, 8, 3)

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, 
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
@@ -99,9 +100,13 @@ def run_batch(
     Returns:
         The report; Ctrl-C is not caught.
     """
-    report = BatchReport(skipped=[name for name in names if is_done(name)])
-    skipped = set(report.skipped)
-    todo = [name for name in names if name not in skipped]
+    report = BatchReport()
+    todo: list[str] = []
+    for name in names:
+        try:
+            (report.skipped if is_done(name) else todo).append(name)
+        except Exception as problem:  # as of a folder that nobody may read
+            report.failures[name] = reason_of(problem)
     outcomes = _staged(todo, work) if isinstance(work, Stages) else _outcomes(todo, work, jobs, apart)
     for name, error in tqdm(outcomes, total=len(todo), desc=title, disable=not todo):
         if error is None:
@@ -174,7 +179,8 @@ def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int
     # spawn: torch, Open3D and OpenCV threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     # The work may hold a table of all names: it goes to each process once, and not along with every name.
-    with ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(pickle.dumps(work),)) as pool:
+    begin = (pickle.dumps(work),)
+    with _sigterm_raises(), ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=begin) as pool:
         try:
             with _ctrl_c_held():
                 futures = {pool.submit(_do, name): name for name in names}
@@ -185,6 +191,25 @@ def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int
             for process in multiprocessing.active_children():
                 process.kill()
             raise
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM within the block leaves it as an exception, with the code that it would have left: what the pool has of
+    the system is given back, where Python would complain of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        print("\nstopped by SIGTERM", file=sys.stderr)  # behind the progress bar
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

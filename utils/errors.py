@@ -1,18 +1,14 @@
-"""The one error for what a user hands in, and the one line with which an error ends a script."""
+"""The one error for what a user hands in, and the one line that says what went wrong."""
 
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import re
 import reprlib
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 HEAD, TAIL = 420, 160
 """Characters that are kept of a message's beginning and end when it is longer than both: the file stands at the
@@ -28,8 +24,6 @@ REMEDIES = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
 """What to do about an error of the system."""
-STOPPED = 130
-"""Exit code of a script that Ctrl-C ended, as shells have it."""
 
 
 def one_line(text: str) -> str:
@@ -81,49 +75,3 @@ def naming(path: Path | str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
-
-
-Main = Callable[..., int]
-
-
-def ends_in_one_line(main: Main) -> Main:
-    """A script's main whose errors end in one line on stderr: exit code 1, and 130 for Ctrl-C.
-
-    A defect of ours keeps its stack trace.
-    """
-
-    @functools.wraps(main)
-    def run(argv: Sequence[str] | None = None) -> int:
-        _print_any_name()
-        before, threading.excepthook = threading.excepthook, _thread_ended
-        try:
-            return main(argv)
-        except KeyboardInterrupt:
-            print("stopped by Ctrl-C", file=sys.stderr)
-            return STOPPED
-        except Exception as error:
-            reason = plain_reason(error)
-            if reason is None:
-                raise
-            print(f"error: {reason}", file=sys.stderr)
-            return 1
-        finally:
-            threading.excepthook = before
-
-    return run
-
-
-def _thread_ended(args: threading.ExceptHookArgs) -> None:
-    """One line about a thread of a library that an error of the system ends, as a full disk ends TensorBoard's."""
-    reason = None if args.exc_value is None else plain_reason(args.exc_value)
-    if reason is None:
-        threading.__excepthook__(args)
-    else:
-        print(f"error: {reason}", file=sys.stderr)
-
-
-def _print_any_name() -> None:
-    """Let file names that are not UTF-8 be printed, as escapes."""
-    output: Any = sys.stdout  # a test's stand-in may be any object
-    if hasattr(output, "reconfigure"):
-        output.reconfigure(errors="backslashreplace")

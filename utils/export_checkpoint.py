@@ -5,6 +5,8 @@ python -m utils.export_checkpoint checkpoints/small_phase2/best.pt checkpoints/s
 
 from __future__ import annotations
 
+from utils.script import ends_in_one_line
+
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from utils.checkpoint import read_checkpoint, write_checkpoint
 from utils.checksums import renew_checksum
-from utils.errors import InputError, ends_in_one_line
+from utils.errors import InputError
 
 SMALLEST_HALVED = 1024
 """Tensors with fewer numbers (biases, BatchNorm statistics) stay in float32: they weigh nothing and some are large."""

@@ -12,13 +12,15 @@ from utils.errors import InputError
 from utils.pictures import LARGEST_PHOTO
 
 PACKAGES = ("pi_heif", "pillow_heif")
-BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"))
 """What stands at byte 8 of such files, whatever their suffix."""
+EITHER = frozenset((b"mif1", b"msf1"))
+"""What may stand there in AVIF files too: those name "avif" among what they are compatible with."""
 LONGEST = 120.0
 """[s] Reading takes less than one."""
 READER = """
 import importlib, io, sys
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 importlib.import_module(sys.argv[1]).register_heif_opener()
 try:
     with Image.open(io.BytesIO(sys.stdin.buffer.read()), formats=("HEIF", "AVIF")) as image:
@@ -27,6 +29,8 @@ try:
         image.load()
         image.info.clear()
         image.save(sys.stdout.buffer, "PNG", compress_level=1)
+except UnidentifiedImageError:
+    sys.exit("no HEIC picture in it")
 except Exception as error:
     sys.exit(f"{error}")
 """
@@ -35,7 +39,10 @@ except Exception as error:
 
 def is_heic(content: bytes) -> bool:
     """Whether a file is HEIC, by its first bytes."""
-    return content[4:8] == b"ftyp" and content[8:12] in BRANDS
+    if content[4:8] != b"ftyp":
+        return False
+    compatible = content[16 : min(int.from_bytes(content[:4], "big"), 256)]
+    return content[8:12] in BRANDS or (content[8:12] in EITHER and b"avif" not in compatible)
 
 
 def heic_as_png(path: Path | str, content: bytes, expected: str) -> bytes:

@@ -11,6 +11,7 @@ import io
 import math
 import pickle
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import InputError
+from utils.files import read_bytes
 
 LARGEST_FILE = 1 << 28
 """[bytes] Fits of bodies take a few kilobytes."""
@@ -125,8 +127,10 @@ def _storage(content: bytes) -> Any:
 def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int], *_: object) -> np.ndarray:
     import torch
 
-    if math.prod(size) > len(storage):
-        raise pickle.UnpicklingError(f"a tensor of shape {tuple(size)} in {len(storage)} numbers")
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # torch, about its own old class
+        count = len(storage)
+    if math.prod(size) > count:
+        raise pickle.UnpicklingError(f"a tensor of shape {tuple(size)} in {count} numbers")
     return torch._utils._rebuild_tensor_v2(storage, offset, size, stride, False, OrderedDict()).numpy().copy()
 
 
@@ -196,12 +200,11 @@ def read_numeric_pickle(path: Path) -> Any:
     Raises:
         InputError: the file is missing, broken, larger than 256 MB, or asks for any other object.
     """
+    content = read_bytes(path, "a pickle of arrays")
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise pickle.UnpicklingError(f"{path.stat().st_size} bytes, expected at most {LARGEST_FILE}")
-        return plain(_NumericUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, expected a pickle of arrays") from None
+        if len(content) > LARGEST_FILE:
+            raise pickle.UnpicklingError(f"{len(content)} bytes, expected at most {LARGEST_FILE}")
+        return plain(_NumericUnpickler(io.BytesIO(content), encoding="latin1").load())
     except Exception as error:  # a broken pickle raises anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: refused ({reason}), expected a pickle of numeric arrays only") from error

@@ -98,11 +98,12 @@ class Pair:
         Raises:
             InputError: the line does not name one pair of the official layout.
         """
-        shaded = Path(line.split()[0]) if line.split() else Path()
+        paths = re.split(r"\s+(?=/)", line.strip())  # names may have blanks
+        shaded = Path(paths[0])
         view = viewpoint_of(shaded.parent.name)
         if view and shaded.name.endswith("_front.png"):
             pair = cls(view.set_name, shaded.name.removesuffix("_front.png"), view.yaw)
-            if line.split() == pair.list_line.split():
+            if paths == re.split(r"\s+(?=/)", pair.list_line):
                 return pair
         raise InputError(
             f"line {line.strip()!r}, expected three paths like {cls('RP', 'rp_someone_posed_001', -30).list_line}"

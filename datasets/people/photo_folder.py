@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -78,33 +79,38 @@ def find_photos(paths: Sequence[Path | str], recursive: bool = False, every: int
     Raises:
         InputError: a path is not there, or there is no photo at all.
     """
-    found: list[tuple[str, PhotoFile]] = []
-    passed_over: list[str] = []
+    bases: dict[Path, Path] = {}  # of each file the folder that was named
     for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder, expected photos")
-        base = path if path.is_dir() else path.parent
-        files, left = _sorted_out(sorted(_files_of(path, recursive)))
-        passed_over += [str(file.relative_to(base)) + ("/" if file.is_dir() else "") for file in left]
-        for file in files:
-            prefix = "_".join([*file.relative_to(base).parts[:-1], ""])
-            found += [(prefix, photo) for photo in _photos_of(file, every)]
+        bases |= {file: path if path.is_dir() else path.parent for file in sorted(_files_of(path, recursive))}
+    files, left = _sorted_out(list(bases))
+    found: list[tuple[str, PhotoFile]] = []
+    for file in files:
+        prefix = "_".join([*file.relative_to(bases[file]).parts[:-1], ""])
+        found += [(prefix, photo) for photo in _photos_of(file, every)]
+    passed_over = [str(file.relative_to(bases[file])) + ("/" if file.is_dir() else "") for file in left]
     if not found:
         where = ", ".join(map(str, paths))
         raise InputError(f"{where}: no photo in it, expected {', '.join(PHOTO_SUFFIXES)} or a video")
     return PhotoList(_named(found), tuple(passed_over))
 
 
-def _files_of(path: Path, recursive: bool) -> Iterator[Path]:
-    """A file itself; a folder's files, and its sub-folders where they are not gone into."""
+def _files_of(path: Path, recursive: bool, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """A file itself; a folder's files, and its sub-folders where they are not gone into.
+
+    Args:
+        above: the folders that lead here, without links: none of them is gone into again.
+    """
     if not path.is_dir():
         yield path
         return
+    above = (*above, path.resolve())
     for entry in path.iterdir():
         if entry.name.startswith("."):
             continue
-        if recursive and entry.is_dir():
-            yield from _files_of(entry, recursive)
+        if recursive and entry.is_dir() and entry.resolve() not in above and os.access(entry, os.R_OK | os.X_OK):
+            yield from _files_of(entry, recursive, above)
         else:
             yield entry
 
@@ -118,7 +124,8 @@ def _sorted_out(files: list[Path]) -> tuple[list[Path], list[Path]]:
     left = []
     for file in set(files).difference(pictures, videos):
         companion = COMPANION.fullmatch(file.name)
-        owner = file.with_name(companion["of"]) if companion else None
+        is_looked_for = companion and companion[2] == companion[2].lower()  # systems differ about other spellings
+        owner = file.with_name(companion["of"]) if companion and is_looked_for else None
         if owner is None or not (owner in owners or owner.with_name(re.sub(r"_\d+$", "", owner.name)) in clips):
             left.append(file)
     return sorted(pictures + videos), sorted(left)

@@ -24,6 +24,8 @@ class Video:
     def __init__(self, path: Path) -> None:
         self.path = path
         check_name(path.name, str(path))  # OpenCV ends the process on a name that is not UTF-8
+        if not path.is_file():
+            raise InputError(f"{path}: no regular file, {HINT}")
         self._capture = self._open()
         self._next = 0
         # Headers have been seen to say too much, so every frame is tried.

@@ -1,0 +1,45 @@
+"""How scripts end when they are stopped in their first and last moments, or what they print has no room."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+
+
+def ended(command: list[str], path: Path, stdout: int = subprocess.PIPE) -> tuple[int, str]:
+    """Exit code and stderr of a script that finds the modules of a folder before all others."""
+    environment = os.environ | {"PYTHONPATH": str(path)}
+    run = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
+    return run.returncode, run.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ["app.py", "evaluate.py", "render.py", "test_model.py", "train.py", "-m models.export_onnx"]
+)
+def test_ctrl_c_during_the_imports_is_one_line(tmp_path, script):
+    (tmp_path / "numpy.py").write_text(f"{CTRL_C}\n")
+    assert ended(script.split(), tmp_path) == (130, "stopped by Ctrl-C\n")
+
+
+def test_ctrl_c_while_python_ends_is_one_line(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(f"import atexit\natexit.register(lambda: exec({CTRL_C!r}))\n")
+    code, errors = ended(["test_poisson.py", str(tmp_path)], tmp_path)
+    assert code == 130 and errors.endswith("that test_model.py writes\nstopped by Ctrl-C\n") and errors.count("\n") == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_what_is_printed_into_a_full_disk_is_one_line(tmp_path):
+    (tmp_path / "show.py").write_text(
+        "import sys\nfrom utils.script import ends_in_one_line\n"
+        "@ends_in_one_line\ndef main(argv=None):\n    print('done')\n    return 0\nsys.exit(main())\n"
+    )
+    with open("/dev/full", "w") as full:
+        code, errors = ended([str(tmp_path / "show.py")], ROOT, stdout=full.fileno())
+    assert code == 1 and errors.startswith("error: No space left on device") and errors.count("\n") == 1
