@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, metres, positive
-from utils.errors import InputError
+from utils.errors import InputError, one_line
 from utils.files import check_writable
 from utils.gallery import write_gallery
 from utils.records import Records, stamps
@@ -96,7 +96,7 @@ def mesh_cloud(
     check_writable(mesh_path.parent)
     inputs, cloud = stamps(inputs_of(name, run, records.kind, height)), read_cloud(path)
     if points_inwards(cloud):
-        tqdm.write(f"note: {path}: its normals point inwards and are turned", file=sys.stderr)
+        tqdm.write(one_line(f"note: {path}: its normals point inwards and are turned"), file=sys.stderr)
         cloud = replace(cloud, normals=-cloud.normals)
     try:
         mesh = reconstruct_surface(cloud, depth, threads)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geometry.mesh import Mesh
+from geometry.mesh import Mesh, are_places
 from utils.errors import InputError
 from utils.mesh_formats.mesh_reader import read_mesh_file
 
@@ -34,11 +34,11 @@ def checked_mesh(path: Path, mesh: Mesh) -> Mesh:
     vertices, faces = mesh.vertices, mesh.faces
     if len(vertices) == 0 or len(faces) == 0:
         raise InputError(f"{path}: {len(vertices)} vertices and {len(faces)} faces, expected a mesh with faces")
-    broken = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
+    broken = np.flatnonzero(~are_places(vertices))
     if len(broken):
         raise InputError(
-            f"{path}: {len(broken)} of {len(vertices)} vertices are not finite (the first is vertex {broken[0] + 1}), "
-            "expected finite coordinates"
+            f"{path}: {len(broken)} of {len(vertices)} vertices are not finite or absurdly far away "
+            f"(the first is vertex {broken[0] + 1}), expected finite coordinates"
         )
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"{path}: a face names a vertex outside 1 to {len(vertices)}")

@@ -8,6 +8,14 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+LARGEST_PLACE = 1e12
+"""In any unit; what is farther away marks a point without a place, as the largest float does, and squares overflow."""
+
+
+def are_places(points: np.ndarray) -> np.ndarray:
+    """(N,) bool: which of (N, 3) points are somewhere; not those with NaN, infinity or numbers above LARGEST_PLACE."""
+    return (np.abs(points) <= LARGEST_PLACE).all(axis=1)
+
 
 @dataclass(frozen=True)
 class SurfacePoints:

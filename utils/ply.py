@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geometry.mesh import unit
+from geometry.mesh import are_places, unit
 from geometry.point_cloud import PointCloud
 from utils.atomic_file import atomic_path
 from utils.errors import InputError
@@ -67,9 +67,11 @@ def read_cloud(path: Path | str) -> PointCloud:
         raise InputError(f"{path}: no points, expected a point cloud")
     points, normals = (vertex.columns(names) for names in (POSITION, NORMAL))
     for what, values in (("point", points), ("normal", normals)):
-        broken = ~np.isfinite(values).all(axis=1)
+        broken = ~are_places(values)
         if broken.any():
-            raise InputError(f"{path}: {broken.sum()} of {len(values)} {what}s are not finite, expected numbers")
+            raise InputError(
+                f"{path}: {broken.sum()} of {len(values)} {what}s are not finite or absurdly large, expected numbers"
+            )
     if colors.dtype != np.uint8:
         colors = np.rint(colors * 255).astype(np.uint8)
     return PointCloud(points.astype(np.float64), _unit_normals(path, normals), colors)

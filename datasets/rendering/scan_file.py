@@ -5,6 +5,7 @@ One rule for all formats: texture before colors of vertices before colors of fac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,9 @@ import numpy as np
 from datasets.rendering.appearance import CornerColor, MaterialColor, PlainColor, TextureColor, VertexColor
 from datasets.rendering.scan import Appearance
 from datasets.rendering.textures import read_texture, texels_per_pixel
-from geometry.mesh import Mesh
+from geometry.mesh import Mesh, are_places
 from utils.errors import InputError
-from utils.mesh_formats.content import MeshContent, Texture
+from utils.mesh_formats.content import MeshContent, SurfaceMaterial, Texture
 from utils.mesh_formats.mesh_reader import read_mesh_file
 
 NO_COLOR = PlainColor((0.7, 0.7, 0.7))
@@ -64,9 +65,9 @@ class _Kept:
 
 
 def _finite(path: Path, colored: ColoredMesh) -> ColoredMesh:
-    """The mesh without triangles that have a corner at NaN or infinity."""
+    """The mesh without triangles that have a corner nowhere (geometry.mesh.are_places)."""
     vertices, faces = colored.mesh.vertices, colored.mesh.faces
-    finite = np.isfinite(vertices).all(1)
+    finite = are_places(vertices)
     usable = finite[faces].all(1)
     if not usable.any():
         raise InputError(f"{path}: {len(faces)} triangles and none has finite corners, expected a mesh")
@@ -98,10 +99,10 @@ def _appearance(path: Path, content: MeshContent, size: int) -> tuple[Appearance
             looks.append(appearance)
 
     textured = np.zeros(count, bool)
-    for index, one in enumerate(content.materials):
-        here = (material == index) & has_uv
-        if one.texture is not None and here.any():
-            wear(here, _textured(content, one.texture, np.flatnonzero(here), size))
+    for texture, wearers in _wearers(content.materials):
+        here = np.isin(material, wearers) & has_uv
+        if here.any():
+            wear(here, _textured(content, texture, np.flatnonzero(here), size))
             textured |= here
     if vertex_rgb is not None:
         wear((look < 0) & has_rgb, VertexColor(content.mesh.faces, vertex_rgb))
@@ -113,6 +114,15 @@ def _appearance(path: Path, content: MeshContent, size: int) -> tuple[Appearance
     if all(one is NO_COLOR for one in looks):
         notes.append(f"{path}: has no colors, rendered in plain grey")
     return looks[0] if len(looks) == 1 else MaterialColor(look, looks), tuple(notes)
+
+
+def _wearers(materials: Sequence[SurfaceMaterial]) -> list[tuple[Texture, list[int]]]:
+    """Every texture once, with the materials that have it: hundreds may share one picture."""
+    found: dict[object, tuple[Texture, list[int]]] = {}
+    for index, one in enumerate(materials):
+        if one.texture is not None:
+            found.setdefault((one.texture.source, one.texture.factor), (one.texture, []))[1].append(index)
+    return list(found.values())
 
 
 def _unused(
@@ -128,7 +138,7 @@ def _unused(
     notes = []
     if named and not textured.any():
         notes.append(f"{path}: has no texture coordinates: {named[0]} is not used")
-    if content.uv is not None and not named:
+    if content.uv is not None and np.isfinite(content.uv).any() and not named:
         notes.append(f"{path}: has texture coordinates and names no texture")
     rgb = content.vertex_rgb
     if rgb is not None and (textured & has_rgb).any():

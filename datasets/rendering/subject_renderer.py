@@ -19,7 +19,7 @@ from datasets.rendering.render_records import RenderRecords, ScanStamps
 from datasets.rendering.scan_renderer import ScanRenderer, project_scan_joints, seed_of
 from datasets.rendering.scan_sources import ScanSource
 from datasets.rendering.shading import random_lighting
-from utils.errors import InputError
+from utils.errors import InputError, one_line
 from utils.files import check_writable, read_photo
 
 KEYPOINT_CHOICES = ("auto", "joints", "json", "mediapipe", "rtmw")
@@ -105,7 +105,7 @@ class SubjectRenderer:
         files = ScanStamps.of(self.source.files(name))
         scan = self.source.load(name)
         for note in scan.notes:
-            tqdm.write(f"note: {note}", file=sys.stderr)
+            tqdm.write(one_line(f"note: {note}"), file=sys.stderr)
         try:
             renderer = ScanRenderer(scan, self.ambient_rays, self.threads)
             # Whoever is stopped from here on leaves no view that looks done and is half old, half new.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from geometry.camera import Camera
-from geometry.mesh import Mesh
+from geometry.mesh import Mesh, are_places
 from geometry.scan_frame import WIDTH_PER_REACH
 from utils.files import read_bytes
 from utils.mesh_formats.content import Texture
@@ -25,7 +25,7 @@ def texels_per_pixel(mesh: Mesh, faces: np.ndarray, uv: np.ndarray, size: int) -
         uv: (N, 3, 2) of their corners; NaN counts for nothing.
         size: of the render [px].
     """
-    finite = mesh.vertices[np.isfinite(mesh.vertices).all(1)]
+    finite = mesh.vertices[are_places(mesh.vertices)]
     reach = float(np.ptp(finite, axis=0).max() / 2) if len(finite) else 0.0
     with np.errstate(all="ignore"):
         area = 2 * Mesh(mesh.vertices, mesh.faces[faces]).areas()

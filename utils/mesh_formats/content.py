@@ -12,6 +12,8 @@ import numpy as np
 from geometry.mesh import Mesh
 from utils.errors import InputError
 
+LONGEST_NAME = 63
+"""Letters, of four bytes each, of a file's name on every system."""
 Rgb = tuple[float, float, float]
 
 
@@ -94,12 +96,15 @@ def beside(folder: Path, name: str) -> Path:
     Paths of another machine (C:\\Users\\...) lead nowhere; the file then lies beside the mesh.
     """
     parts = PureWindowsPath(name)  # takes both kinds of slashes
-    for wanted in (folder / name.replace("\\", "/"), folder / parts.name):
-        if wanted.is_file():
-            return wanted
-        if wanted.parent.is_dir():
-            same = (other for other in sorted(wanted.parent.iterdir()) if other.name.lower() == wanted.name.lower())
-            for other in same:
-                if other.is_file():
-                    return other
+    try:
+        for wanted in (folder / name.replace("\\", "/"), folder / parts.name):
+            if wanted.is_file():
+                return wanted
+            if wanted.parent.is_dir():
+                same = (other for other in sorted(wanted.parent.iterdir()) if other.name.lower() == wanted.name.lower())
+                for other in same:
+                    if other.is_file():
+                        return other
+    except OSError:  # a name that is too long for any file, a folder that nobody may read
+        return folder / parts.name[:LONGEST_NAME]
     return folder / parts.name

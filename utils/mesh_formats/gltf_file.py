@@ -55,6 +55,7 @@ class GltfFile:
         if not version.startswith("2.") or needed != "2.0":
             raise ValueError(f"version {version[:20]}, for readers of {needed[:20]}: export it as glTF 2.0")
         self._buffers: dict[int, bytes] = {}
+        self._pictures: dict[int, bytes] = {}
         self.extensions = [str(name) for name in self.json.get("extensionsUsed", [])]
         for name in map(str, self.json.get("extensionsRequired", [])):
             if name not in READ_EXTENSIONS and not name.startswith(HARMLESS_EXTENSIONS):
@@ -180,7 +181,16 @@ class GltfFile:
     def picture(self, index: object) -> bytes:
         """The file content of an image."""
         image = self.item("images", index)
-        return self._content(image["uri"], None) if "uri" in image else self.view(image["bufferView"])[0]
+        assert isinstance(index, int)
+        if index not in self._pictures:
+            inside = "uri" not in image
+            self._pictures[index] = self.view(image["bufferView"])[0] if inside else self._content(image["uri"], None)
+        return self._pictures[index]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file and of those of its buffers that were read."""
+        return self.path.stat().st_size + sum(map(len, self._buffers.values()))
 
 
 def _whole(entry: Mapping[str, Any], key: str, default: int | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from utils.srgb import srgb_from_linear
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 WHITE: Rgb = (1.0, 1.0, 1.0)
+MOST_COPIED = 4_000_000
+"""Triangles of a scene that shows its meshes more than once; a kilobyte can ask for billions."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,13 @@ def read_gltf(path: Path) -> MeshContent:
     try:
         file = GltfFile(path)
         shown = [(placed, one) for placed in placed_meshes(file) for one in placed.mesh.get("primitives", [])]
-        parts = [_part(file, placed, one) for placed, one in shown if one.get("mode", TRIANGLES) >= TRIANGLES]
+        parts = _parts(file, shown)
+        notes = tuple(f"{path}: {note}" for note in _notes(file, len(shown) - len(parts)))
     except KeyError as error:
         raise InputError(f"{path}: cannot be read as glTF 2.0 (no {error})") from error
     except (ValueError, IndexError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: cannot be read as glTF 2.0 ({reason})") from error
-    parts = [part for part in parts if len(part.mesh.faces)]
     if not parts:
         raise InputError(f"{path}: 0 vertices and 0 faces in its scene, expected a mesh with faces")
     first_vertex = np.cumsum([0, *(len(part.mesh.vertices) for part in parts)])
@@ -56,8 +59,27 @@ def read_gltf(path: Path) -> MeshContent:
         uv=np.concatenate([part.uv for part in parts]),
         material=np.repeat(np.arange(len(parts)), [len(part.mesh.faces) for part in parts]),
         materials=[part.material for part in parts],
-        notes=tuple(f"{path}: {note}" for note in _notes(file, len(shown) - len(parts))),
+        notes=notes,
     )
+
+
+def _parts(file: GltfFile, shown: Sequence[tuple[PlacedMesh, dict[str, Any]]]) -> list[_Part]:
+    """The primitives with triangles.
+
+    Raises:
+        ValueError: far more triangles than the file holds, because it shows the same ones again and again.
+    """
+    parts, left = [], max(MOST_COPIED, file.size)
+    for placed, primitive in shown:
+        if primitive.get("mode", TRIANGLES) < TRIANGLES:
+            continue
+        part = _part(file, placed, primitive)
+        left -= len(part.mesh.faces)
+        if left < 0:
+            raise ValueError(f"its meshes are shown so often that they make more than {MOST_COPIED} triangles")
+        if len(part.mesh.faces):
+            parts.append(part)
+    return parts
 
 
 def _notes(file: GltfFile, left_out: int) -> list[str]:
