@@ -66,6 +66,7 @@ STAGES = {
     "train-phase-1-kept-heap": ("training_steps", "step", (1, "canvas")),
     "train-phase-2": ("training_steps", "step", (2, "canvas")),
     "train-phase-2-person": ("training_steps", "step", (2, "person")),
+    "train-phase-2-person-compiled": ("training_steps", "step", (2, "person", True)),
 }
 """Stage -> module of benchmarks/, function, arguments; only the stage's own process imports it."""
 ENVIRONMENTS = {

@@ -16,6 +16,7 @@ from geometry.poses import Poses
 from geometry.window import person_window
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
+from models.compiling import compile_networks
 from models.digitizer import Digitizer
 from training.steps import Autocast, FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL
@@ -38,11 +39,12 @@ def phase_of(
     window: str = "canvas",
     weights: LossWeights = PAPER_LOSS,
     autocast: Autocast = nullcontext,
+    recompute: bool = True,
 ) -> Phase:
-    """Phase 1 or 2 of a model, which recomputes; window: of phase 2, "canvas" or "person"."""
+    """Phase 1 or 2 of a model; window, recompute: of phase 2 (training.steps.SecondPhase)."""
     if number == 1:
         return FirstPhase(model, weights, autocast)
-    return SecondPhase(model, weights, autocast, window, recompute=True)
+    return SecondPhase(model, weights, autocast, window, recompute)
 
 
 def optimizer_of(phase: Phase) -> torch.optim.Adam:
@@ -62,13 +64,16 @@ def stepping(phase: Phase, optimizer: torch.optim.Optimizer, batch: Sample) -> C
     return work
 
 
-def step(number: int, window: str) -> Callable[[], None]:
+def step(number: int, window: str, is_compiled: bool = False) -> Callable[[], None]:
     """Forward, backward and Adam of one phase.
 
     Args:
         window: of phase 2: "canvas", or "person" for the person's box.
+        is_compiled: by torch.compile, in the warm-up.
     """
     torch.manual_seed(0)
     model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
-    phase = phase_of(model.to(memory_format=torch.channels_last), number, window)
+    phase = phase_of(model.to(memory_format=torch.channels_last), number, window, recompute=not is_compiled)
+    if is_compiled:
+        compile_networks(phase.networks.values())
     return stepping(phase, optimizer_of(phase), _batch())

@@ -20,9 +20,9 @@ class Window:
     right: int
 
     @classmethod
-    def full(cls, size: int) -> Window:
-        """The whole size x size grid."""
-        return cls(0, size, 0, size)
+    def full(cls, height: int, width: int | None = None) -> Window:
+        """The whole grid; a square one without a width."""
+        return cls(0, height, 0, height if width is None else width)
 
     @property
     def height(self) -> int:
@@ -44,14 +44,16 @@ class Window:
         """(rows, columns) to index the last two axes of an array on the same grid."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def clipped(self, size: int) -> Window:
-        """The part inside the size x size grid."""
-        return Window(*(min(max(edge, 0), size) for edge in (self.top, self.bottom, self.left, self.right)))
+    def clipped(self, height: int, width: int | None = None) -> Window:
+        """The part inside a grid; a square one without a width."""
+        sides = (height, height, *(height if width is None else width,) * 2)
+        edges = (self.top, self.bottom, self.left, self.right)
+        return Window(*(min(max(edge, 0), side) for edge, side in zip(edges, sides, strict=True)))
 
-    def grown(self, margin: int, size: int) -> Window:
-        """Every side moved outwards by margin [px], clipped to the size x size grid."""
+    def grown(self, margin: int, height: int, width: int | None = None) -> Window:
+        """Every side moved outwards by margin [px], clipped to a grid; a square one without a width."""
         grown = Window(self.top - margin, self.bottom + margin, self.left - margin, self.right + margin)
-        return grown.clipped(size)
+        return grown.clipped(height, width)
 
     def joined(self, other: Window) -> Window:
         """The smallest window around both."""

@@ -6,7 +6,7 @@ Same inputs, same outputs as the plain networks in eval mode, within rounding.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from models.blocks import GatedUp
 from models.coarse_depth import DualEncoderUNet
 from models.digitizer import Digitizer
 from models.folded import NHWC, FoldedBlock, FoldedConv, FoldedEncoder, FoldedGatedUp, FoldedUp, fold
-from models.refiner import STEPS, DepthRefiner, RefinerStep, add_lifted, normals_at_step
+from models.refiner import STEPS, DepthRefiner, RefinerStep, add_lifted, normals_at_step, seen_from
 
 TILE_ROWS = 256
 """Rows that the refiner's last step computes at once: the speed of the whole window in a fraction of its memory."""
@@ -83,28 +83,28 @@ class FastRefinerStep(nn.Module):
         self.width = step.up.conv.out_channels
 
     @staticmethod
-    def _merged(window: Window, size: int) -> Window:
+    def _merged(window: Window, height: int, width: int) -> Window:
         """What must be known of this grid before merging, so that `window` comes out right."""
-        return window.grown(MERGE_MARGIN, size).aligned(2)
+        return window.grown(MERGE_MARGIN, height, width).aligned(2)
 
     @classmethod
-    def below(cls, window: Window, size: int) -> Window:
+    def below(cls, window: Window, height: int, width: int) -> Window:
         """The window of the grid of half the size that `window` of this grid depends on."""
-        return cls._merged(window, size).halved().grown(1, size // 2)
+        return cls._merged(window, height, width).halved().grown(1, height // 2, width // 2)
 
     def forward(self, depth: Tensor, depth_window: Window, normals: Tensor, window: Window) -> Tensor:
         """One step on a window.
 
         Args:
             depth: (B, C, h, w) features of the step below on `depth_window` of its grid.
-            normals: (B, 6, size, size) on this step's whole grid.
+            normals: (B, 6, H, W) on this step's whole grid.
             window: of this step's grid.
 
         Returns:
             (B, C', window height, window width).
         """
-        size = normals.shape[-1]
-        merged, seen = self._merged(window, size), self.below(window, size)
+        hw = normals.shape[-2:]
+        merged, seen = self._merged(window, *hw), self.below(window, *hw)
         shape = (depth.shape[0], 2 * self.width, merged.height, merged.width)
         buffer = torch.empty(shape, dtype=depth.dtype, device=depth.device, memory_format=NHWC)
 
@@ -112,7 +112,7 @@ class FastRefinerStep(nn.Module):
         low = merged.halved()
         self.up.into(depth, buffer[:, : self.width], top=low.top - seen.top, left=low.left - seen.left)
 
-        around = merged.grown(1, size)
+        around = merged.grown(1, *hw)
         guided = self.normals(normals[(..., *around.slices)].contiguous(memory_format=NHWC))
         buffer[:, self.width :] = guided[(..., *merged.relative_to(around).slices)]
         del guided
@@ -120,33 +120,51 @@ class FastRefinerStep(nn.Module):
         return self.head(x.contiguous(memory_format=NHWC))
 
 
+class FastRefinerSteps(nn.ModuleList):
+    """RefinerSteps that compute only what a window depends on, row by row at full size."""
+
+    def forward(self, coarse: Tensor, normals: Tensor, window: Window) -> Tensor:
+        """coarse (B, C, H, W), normals (B, 6, 8 H, 8 W), window of the latter's grid -> (B, 3, window)."""
+        height, width = normals.shape[-2:]
+        windows = [window]
+        for halvings in range(STEPS - 1):
+            windows.insert(0, FastRefinerStep.below(windows[0], height >> halvings, width >> halvings))
+        x, known = coarse, Window.full(*coarse.shape[-2:])
+        for index, step in enumerate(self[:-1]):
+            x, known = step(x, known, normals_at_step(normals, index), windows[index]), windows[index]
+        tiles = [
+            self[-1](x, known, normals, Window(top, min(top + TILE_ROWS, window.bottom), window.left, window.right))
+            for top in range(window.top, window.bottom, TILE_ROWS)
+        ]
+        return torch.cat(tiles, dim=2)
+
+
 class FastRefiner(nn.Module):
-    """DepthRefiner with folded layers, that computes only what its window depends on, row by row at full size."""
+    """DepthRefiner with folded layers, that computes only what its window depends on."""
 
     def __init__(self, refiner: DepthRefiner) -> None:
         super().__init__()
         self.residual = refiner.residual
+        self.is_compiled = False
         steps = cast("Iterable[RefinerStep]", refiner.steps)
-        self.steps = nn.ModuleList(FastRefinerStep(step, i == STEPS - 1) for i, step in enumerate(steps))
+        self.steps = FastRefinerSteps(FastRefinerStep(step, i == STEPS - 1) for i, step in enumerate(steps))
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """As a DepthRefiner is."""
+        self.is_compiled = True
+        self.steps.compile(*args, **kwargs)
 
     def forward(self, coarse: Tensor, normals: Tensor, window: Window | None = None) -> Tensor:
         """Same contract as DepthRefiner in eval mode."""
-        size = normals.shape[-1]
-        window = window or Window.full(size)
-        windows = [window]
-        for halvings in range(STEPS - 1):
-            windows.insert(0, FastRefinerStep.below(windows[0], size >> halvings))
-        x, known = coarse, Window.full(size // COARSE_STRIDE)
-        for index, step in enumerate(self.steps[:-1]):
-            x, known = step(x, known, normals_at_step(normals, index), windows[index]), windows[index]
-        tiles = [
-            self.steps[-1](
-                x, known, normals, Window(top, min(top + TILE_ROWS, window.bottom), window.left, window.right)
-            )
-            for top in range(window.top, window.bottom, TILE_ROWS)
-        ]
-        raw = torch.cat(tiles, dim=2)
+        window = window or Window.full(normals.shape[-1])
+        raw = self._few_shapes(coarse, normals, window) if self.is_compiled else self.steps(coarse, normals, window)
         return add_lifted(raw, coarse, window) if self.residual else raw
+
+    def _few_shapes(self, coarse: Tensor, normals: Tensor, window: Window) -> Tensor:
+        """More than the window, out of inputs that have few shapes."""
+        outer = seen_from(window, normals.shape[-1], few_shapes=True)
+        below, around = coarse[(..., *outer.divided(COARSE_STRIDE).slices)], normals[(..., *outer.slices)]
+        return self.steps(below, around, Window.full(*around.shape[-2:]))[(..., *window.relative_to(outer).slices)]
 
 
 def accelerate(model: Digitizer, part_dtype: torch.dtype = torch.float32) -> Digitizer:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,28 @@ STEPS = 3
 """Each doubles the resolution: 2 ** 3 is COARSE_STRIDE."""
 RECEPTIVE_MARGIN = 24
 """Canvas pixels around a window that can change it: three 3x3 convolutions at each of the three scales."""
+SHAPES = 16
+"""Windows, with all that can change them, are of so many shapes at most where each of them costs a compilation."""
+
+
+def seen_from(window: Window, size: int, few_shapes: bool = False) -> Window:
+    """All that can change a window of the canvas, and what is computed with it.
+
+    Args:
+        size: side of the canvas [px], a multiple of 8.
+        few_shapes: all rows of the canvas, and a SHAPES-th of its columns, two of them, or three ...: at most SHAPES
+            shapes, wherever people stand. On people at 768 px it has a fifth more pixels.
+
+    Returns:
+        A window whose sides are multiples of 8.
+    """
+    seen = window.grown(RECEPTIVE_MARGIN, size).aligned(COARSE_STRIDE)
+    if not few_shapes:
+        return seen
+    step = -(-size // (SHAPES * COARSE_STRIDE)) * COARSE_STRIDE
+    width = min(-(-seen.width // step) * step, size)
+    left = min(seen.left, size - width)
+    return Window(0, size, left, left + width)
 
 
 def normals_at_step(normals: Tensor, step: int) -> Tensor:
@@ -69,6 +91,17 @@ class RefinerStep(nn.Module):
 StepRunner = Callable[[RefinerStep, Tensor, Tensor], Tensor]
 
 
+class RefinerSteps(nn.ModuleList):
+    """The steps one after the other: depth (B, C, H, W), normals (B, 6, 8 H, 8 W) -> (B, 3, 8 H, 8 W)."""
+
+    def forward(self, depth: Tensor, normals: Tensor, run_step: StepRunner) -> Tensor:
+        for index, step in enumerate(cast("Iterable[RefinerStep]", self)):
+            depth = run_step(step, depth, normals_at_step(normals, index))
+            if index < STEPS - 1:
+                depth = F.relu(depth)
+        return depth
+
+
 class DepthRefiner(nn.Module):
     """Coarse depth to full resolution.
 
@@ -84,8 +117,9 @@ class DepthRefiner(nn.Module):
     def __init__(self, width: int, residual: bool = False) -> None:
         super().__init__()
         self.residual = residual
+        self.is_compiled = False
         inputs, outputs = (2, 2 * width, 2 * width), (2 * width, 2 * width, DEPTH_CHANNELS)
-        self.steps = nn.ModuleList(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
+        self.steps = RefinerSteps(RefinerStep(i, width, o) for i, o in zip(inputs, outputs, strict=True))
         initialise(self)
         cast(RefinerStep, self.steps[-1]).head.start_at(DEPTH_START)
         if residual:
@@ -99,27 +133,26 @@ class DepthRefiner(nn.Module):
             head.weight[:DEPTH_SIDES] = 0
             head.bias[:DEPTH_SIDES] = 0
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """As of every module, for windows of SHAPES shapes: the steps are compiled, what knows their place is not."""
+        self.is_compiled = True
+        self.steps.compile(*args, **kwargs)
+
     def forward(
         self, coarse: Tensor, normals: Tensor, window: Window | None = None, run_step: StepRunner = nn.Module.__call__
     ) -> Tensor:
         """Refine the window, or the whole canvas when it is None.
 
         With BatchNorm in eval mode a window gives the same values as the whole; in train mode its statistics are those
-        of the window and its receptive field.
+        of all that is computed with it (`seen_from`).
 
         Args:
             run_step: how a step gets from depth features and normals to the next; training.recompute has another way.
         """
         size = normals.shape[-1]
         window = window or Window.full(size)
-        outer = window.grown(RECEPTIVE_MARGIN, size).aligned(COARSE_STRIDE)
-        inner = window.relative_to(outer)
-        below = outer.divided(COARSE_STRIDE)
-        x = coarse[(..., *below.slices)]
-        normals = normals[(..., *outer.slices)]
-        for index, step in enumerate(self.steps):
-            x = run_step(cast(RefinerStep, step), x, normals_at_step(normals, index))
-            if index < STEPS - 1:
-                x = F.relu(x)
-        x = x[(..., *inner.slices)]
+        outer = seen_from(window, size, few_shapes=self.is_compiled)
+        below = coarse[(..., *outer.divided(COARSE_STRIDE).slices)]
+        x = self.steps(below, normals[(..., *outer.slices)], run_step)
+        x = x[(..., *window.relative_to(outer).slices)]
         return add_lifted(x, coarse, window) if self.residual else x

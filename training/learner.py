@@ -130,6 +130,7 @@ def _phase_of(run: Run, model: Digitizer, device: torch.device) -> Phase:
         recompute = compute.recompute and not compute.compile
         phase = SecondPhase(model, run.settings.loss, autocast, compute.refiner_window, recompute)
     if compute.compile:
-        for network in phase.networks.values():
-            network.compile()
+        from models.compiling import compile_networks  # PyTorch's compiler takes two seconds to import
+
+        compile_networks(phase.networks.values())
     return phase

@@ -76,11 +76,12 @@ class PhaseSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """How the arithmetic is done. Besides rounding, sync_batchnorm, coarse_columns, refiner_* change the result."""
+    """How the arithmetic is done. Besides rounding, sync_batchnorm, coarse_columns, refiner_* change the result; and
+    compile where a refiner_window "person" comes in few shapes: BatchNorm's statistics are over more background."""
 
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
     channels_last: bool = False  # memory layout: faster convolutions
-    compile: bool = False  # torch.compile for every network
+    compile: bool = False  # torch.compile for every network (models.compiling)
     recompute: bool = False  # phase 2: keep fewer activations, and compute them again in the backward pass
     sync_batchnorm: bool = False  # statistics over the batches of all processes
     timeout_minutes: float = 10.0  # that a process waits for the others before it takes them for lost
