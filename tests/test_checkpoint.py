@@ -108,11 +108,26 @@ def test_a_missing_file_is_named(tmp_path):
         load_digitizer(tmp_path / "nowhere.pt")
 
 
-@pytest.mark.parametrize("keep", [0, 10, 5000])
-def test_a_truncated_file_is_named(ours, keep):
+@pytest.mark.parametrize(("keep", "what"), [(0, "it is empty"), (10, "cut short"), (5000, "cut short")])
+def test_a_truncated_file_is_named(ours, keep, what):
     ours.write_bytes(ours.read_bytes()[:keep])
-    with pytest.raises(InputError, match="tiny.pt: cannot be read"):
+    with pytest.raises(InputError, match=f"tiny.pt: cannot be read .*{what}"):
         load_digitizer(ours)
+
+
+def test_a_file_of_which_a_bit_has_changed_is_named(ours):
+    """torch.load takes it as it is."""
+    content = bytearray(ours.read_bytes())
+    largest = max(zipfile.ZipFile(ours).infolist(), key=lambda part: part.file_size)
+    content[largest.header_offset + largest.file_size] ^= 1
+    ours.write_bytes(content)
+    with pytest.raises(InputError, match="tiny.pt: cannot be read .*its numbers have changed since they were written"):
+        load_digitizer(ours)
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(InputError, match="no regular file, expected a checkpoint"):
+        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"weights": 3}, {}, {"model_state_dict": {"conv.weight": torch.zeros(1)}},

@@ -98,18 +98,22 @@ def _are_weights(weights: Any) -> bool:
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise InputError(f"{path}: no such file, expected {EXPECTED}")
+        found = "no regular file" if path.exists() else "no such file"
+        raise InputError(f"{path}: {found}, expected {EXPECTED}")
     problem = checksum_problem(path, f"restore it (git checkout {path}), or give weights of your own another name")
     if problem:
         raise InputError(problem)
     try:
         with path.open("rb") as file:
-            what = stranger(file.read(LONGEST))
+            what = stranger(first := file.read(LONGEST))
+        if not first:
+            raise pickle.UnpicklingError("it is empty")
         if what and not zipfile.is_zipfile(path):  # as torch's own files are
-            raise pickle.UnpicklingError(what)
+            cut = first.startswith(b"PK") and ", and cut short: download or copy it again"
+            raise pickle.UnpicklingError(f"{what}{cut or ''}")
         return read_tensor_file(path)
     except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
-        reason = f"{error}" if isinstance(error, pickle.UnpicklingError) else type(error).__name__
+        reason = f"{error}" if isinstance(error, pickle.UnpicklingError) else "no file that torch wrote"
         raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
 
 
