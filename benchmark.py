@@ -67,6 +67,18 @@ STAGES = {
     "train-phase-2": ("training_steps", "step", (2, "canvas")),
     "train-phase-2-person": ("training_steps", "step", (2, "person")),
     "train-phase-2-person-compiled": ("training_steps", "step", (2, "person", True)),
+    "train-small-coarse": ("small_training", "epoch", (1, "phase1.networks=coarse")),
+    **{
+        f"train-small-coarse-{name}": ("small_training", "epoch", (1, "phase1.networks=coarse", change))
+        for name, change in (
+            ("echo-4", "phase1.echo=4"),
+            ("80-columns", "compute.coarse_columns=80"),
+            ("all-columns", "compute.coarse_columns=0"),
+        )
+    },
+    "train-small-parts": ("small_training", "epoch", (1, "phase1.networks=parts")),
+    "train-small-refiner": ("small_training", "epoch", (2,)),
+    "train-small-refiner-no-crops": ("small_training", "epoch", (2, "compute.refiner_crop=0")),
 }
 """Stage -> module of benchmarks/, function, arguments; only the stage's own process imports it."""
 ENVIRONMENTS = {

@@ -1,7 +1,8 @@
-"""Two trivial answers to the photos of an output folder, as output folders to measure beside it.
+"""Three answers that need no network to the photos of an output folder, as output folders to measure beside it.
 
 inflation  the photo's silhouette as a slab, from the mean front to the mean back depth of the training people
 mean       the mean training person, whoever is in the photo
+truth      the true depth of the photos, which are renders: what two maps can show of a person at best
 
 python -m benchmarks.baselines inflation --data_path data --pred results/synthetic --save_path results --save_name slab
 """
@@ -12,7 +13,7 @@ from utils.script import ends_in_one_line
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,10 @@ from utils.files import read_photo, write_png
 from utils.ply import write_cloud
 from utils.result_folder import DEPTH_NORMALS, NORMALS, ResultFolder
 
-KINDS = ("inflation", "mean")
+KINDS = ("inflation", "mean", "truth")
+Answer = Callable[[str], tuple[np.ndarray, np.ndarray | None]]
+"""From a photo's name to network depth of front and back, (2, R, R), and where it holds, (R, R) bool; None: on its
+silhouette."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +68,61 @@ class MeanPerson:
         levels = total.sum((1, 2)) / count.sum()
         return cls(count / len(pairs), total / np.maximum(count, 1), levels)
 
-    def answer(self, kind: str, silhouette: np.ndarray) -> FrontBack:
-        """A baseline's depth for a photo: (1, 1, R, R) network depth each, with the networks' backgrounds.
+    def slab(self, name: str) -> tuple[np.ndarray, None]:
+        """The answer "inflation"."""
+        return np.broadcast_to(self.levels[:, None, None], self.depth.shape), None
 
-        Args:
-            kind: one of KINDS.
-            silhouette: (R, R) bool, the person in the photo.
+    def mean(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The answer "mean"."""
+        return self.depth, self.presence > 0.5
+
+
+@dataclass(frozen=True)
+class TrueDepths:
+    """The renders that photos are."""
+
+    root: Path
+    pairs: dict[str, Pair]  # photo's name -> its pair
+
+    @classmethod
+    def of(cls, root: Path, pairs: Sequence[Pair]) -> TrueDepths:
+        """Raises InputError when two views of a subject have photos of one name."""
+        named = {Path(pair.shaded_front).stem: pair for pair in pairs}
+        if len(named) < len(pairs):
+            raise InputError(f"{root}: several views of a person, expected one: their photos have one name")
+        return cls(root, named)
+
+    def answer(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The answer "truth".
+
+        Raises:
+            InputError: the photo is not among the pairs, or a file of its pair cannot be read.
         """
-        present = silhouette if kind == "inflation" else self.presence > 0.5
-        depth = self.depth if kind == "mean" else np.broadcast_to(self.levels[:, None, None], self.depth.shape)
-        sides = zip(depth, (FRONT_BACKGROUND, BACK_BACKGROUND), strict=True)
-        maps = [np.where(present, values, background).astype(np.float32) for values, background in sides]
-        return FrontBack(*(torch.from_numpy(values)[None, None] for values in maps))
+        if name not in self.pairs:
+            raise InputError(f"{name}: not in the lists, expected one of the {len(self.pairs)} photos of {self.root}")
+        depth = np.stack([decode_network(values, len(values)) for values in read_pair(self.root, self.pairs[name])[1:]])
+        return depth, depth[0] > 0
+
+
+def answer_of(kind: str, root: Path, pairs: Sequence[Pair]) -> Answer:
+    """One of KINDS, from a data folder's pairs.
+
+    Raises:
+        InputError: as the answer's own.
+    """
+    if kind == "truth":
+        return TrueDepths.of(root, pairs).answer
+    person = MeanPerson.of(root, pairs)
+    return person.slab if kind == "inflation" else person.mean
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--data_path", type=Path, default=Path("data"), help="data folder of the training people")
+    parser.add_argument(
+        "--data_path", type=Path, default=Path("data"), help="data folder of the training people; truth: of the photos"
+    )
     parser.add_argument("--lists", nargs="+", default=["Synthetic_train"], help="their lists, as in configs")
     parser.add_argument("--pred", type=Path, required=True, help="output folder of test_model.py")
     parser.add_argument("--save_path", type=Path, default=Path("results"))
@@ -90,20 +130,29 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def write_answer(name: str, kind: str, person: MeanPerson, images: Path, folder: ResultFolder) -> None:
+def _with_backgrounds(depth: np.ndarray, present: np.ndarray) -> FrontBack:
+    """(2, R, R) network depth as (1, 1, R, R) each, with the networks' backgrounds where nobody is present."""
+    sides = zip(depth, (FRONT_BACKGROUND, BACK_BACKGROUND), strict=True)
+    maps = [np.where(present, values, background).astype(np.float32) for values, background in sides]
+    return FrontBack(*(torch.from_numpy(values)[None, None] for values in maps))
+
+
+def write_answer(name: str, answer: Answer, images: Path, folder: ResultFolder) -> None:
     """Depth, its normals (as `cons/` and as `normal/`) and both clouds of one photo; the closed cloud last.
 
     Raises:
-        InputError: the cut-out cannot be read or has another size than the training people.
+        InputError: the cut-out cannot be read or has another size than the answer, or there is none.
     """
     path = images / f"{name}.png"
     rgb, alpha = read_photo(path)
-    if alpha is None or alpha.shape != person.presence.shape:
+    if alpha is None:
+        raise InputError(f"{path}: no alpha, expected a cut-out")
+    values, present = answer(name)
+    if alpha.shape != values.shape[1:]:
         raise InputError(
-            f"{path}: {rgb.shape[1]} x {rgb.shape[0]} px, alpha {alpha is not None}, expected a cut-out of "
-            f"{len(person.presence)} px, the size of the training people"
+            f"{path}: {rgb.shape[1]} x {rgb.shape[0]} px, expected a cut-out of {len(values[0])} px, the pairs' size"
         )
-    depth = person.answer(kind, alpha > 0)
+    depth = _with_backgrounds(values, alpha > 0 if present is None else present)
     pictures = depth_pictures(name, depth)
     pictures |= {place.replace(f"{DEPTH_NORMALS}/", f"{NORMALS}/"): picture for place, picture in pictures.items()}
     sides = lift_sides(depth.front[0, 0].numpy(), depth.back[0, 0].numpy())
@@ -122,13 +171,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not names:
             raise InputError(f"{images}: no cut-outs, expected an output folder of test_model.py")
-        person = MeanPerson.of(args.data_path, read_lists(args.data_path, args.lists))
+        answer = answer_of(args.kind, args.data_path, read_lists(args.data_path, args.lists))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     report = run_batch(
         names,
-        lambda name: write_answer(name, args.kind, person, images, folder),
+        lambda name: write_answer(name, answer, images, folder),
         lambda name: folder.cloud(name, closed=True).exists(),
         args.kind,
     )

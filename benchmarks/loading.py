@@ -30,7 +30,7 @@ ROOMS = "rooms"
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def _make(size: int) -> Path:
+def data_folder(size: int) -> Path:
     """A data folder, for as long as the process lives, with one pair of a rendered body and with photos of rooms."""
     root = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, root)
@@ -60,7 +60,7 @@ def load(size: int, stage: str) -> Callable[[], dict[str, float]]:
     """
     cv2.setNumThreads(0)
     keep_freed_memory()
-    root = _make(size)
+    root = data_folder(size)
     augment = _augmentation(root, size)
     pairs = TrainingPairs(root, [PAIR] * AT_ONCE, size, augment, seed=0)
     rgb, *depths = read_pair(root, PAIR)
