@@ -47,7 +47,7 @@ def epoch(phase: int, *changes: str) -> Callable[[], dict[str, float]]:
 
     def work() -> dict[str, float]:
         for taken in islice(steps, order.steps_per_epoch):
-            learner.phase.train()
+            learner.phase.train(fixed_statistics=run.options.fixed_statistics == 1)
             learner.update(learner.gradients(taken).terms, run.options.learning_rate)
         return {"samples/s": order.steps_per_epoch * order.per_step}
 

@@ -18,6 +18,7 @@ from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer
 from models.compiling import compile_networks
 from models.digitizer import Digitizer
+from training.learner import adam_of
 from training.steps import Autocast, FirstPhase, Phase, SecondPhase, parameters_of
 from utils.checkpoint import OFFICIAL_MODEL
 from utils.config import build_config
@@ -49,7 +50,7 @@ def phase_of(
 
 def optimizer_of(phase: Phase) -> torch.optim.Adam:
     """Adam of the networks that a phase trains."""
-    return torch.optim.Adam([parameter for _, parameter in parameters_of(phase.networks)], lr=1e-4)
+    return adam_of([parameter for _, parameter in parameters_of(phase.networks)], 1e-4)
 
 
 def stepping(phase: Phase, optimizer: torch.optim.Optimizer, batch: Sample) -> Callable[[], None]:
