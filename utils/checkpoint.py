@@ -113,7 +113,8 @@ def _read(path: Path) -> Any:
             raise pickle.UnpicklingError(f"{what}{cut or ''}")
         return read_tensor_file(path)
     except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
-        reason = f"{error}" if isinstance(error, pickle.UnpicklingError) else "no file that torch wrote"
+        is_said = isinstance(error, pickle.UnpicklingError | zipfile.BadZipFile)
+        reason = f"{error}" if is_said else "no file that torch wrote"
         raise InputError(f"{path}: cannot be read ({reason}), expected {EXPECTED}") from error
 
 
