@@ -138,8 +138,8 @@ def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: i
 def _plausible(anchor: np.ndarray, person: np.ndarray) -> np.ndarray:
     """(2, N) anchor of the person's pixels, that of the nearest of them where it crosses widely."""
     sound = person & (anchor[0] - anchor[1] < WIDEST_GAP)
-    rows, columns = nearest_in(sound if sound.any() else person)
-    return anchor[:, rows[person], columns[person]]
+    rows, columns = nearest_in(sound if sound.any() else person, person)
+    return anchor[:, rows, columns]
 
 
 def _normal_steps(
@@ -176,7 +176,7 @@ def _slopes(stored: np.ndarray, person: np.ndarray, outline: _Outline) -> tuple[
         [px] to the outline of the pixel that they are from, (N,).
     """
     inner = eroded(person, scaled_count(MIXED_AT_2048, outline.canvas), outside=True)
-    rows, columns = (index[person] for index in nearest_in(inner if inner.any() else person))
+    rows, columns = nearest_in(inner if inner.any() else person, person)
     inside = np.zeros(person.shape)
     inside[person] = outline.inside
     values = stored[:, rows, columns].astype(np.float64)

@@ -63,8 +63,7 @@ def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.nd
     window = sides.window
     row = np.clip(places[:, 1].astype(np.int64) - window.top, 0, window.height - 1)
     column = np.clip(places[:, 0].astype(np.int64) - window.left, 0, window.width - 1)
-    rows, columns = nearest_in(sides.silhouette)
-    return rows[row, column], columns[row, column]
+    return nearest_in(sides.silhouette, (row, column))
 
 
 def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Sides) -> np.ndarray:

@@ -39,15 +39,24 @@ def depth_inside(mask: np.ndarray, outside: bool = False) -> np.ndarray:
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 
-def nearest_in(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of the mask's nearest pixel, each (h, w) int64; the mask has at least one pixel."""
+def nearest_in(mask: np.ndarray, wanted: np.ndarray | tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The pixel of a mask that is nearest to each wanted one.
+
+    Args:
+        mask: (h, w) bool, with at least one pixel.
+        wanted: N pixels, as an (h, w) mask or as (N,) rows and (N,) columns.
+
+    Returns:
+        (N,) int64 rows and (N,) int64 columns.
+    """
     _, labels = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     rows, columns = np.nonzero(mask)
     index = np.zeros(labels.max() + 1, np.int64)
     index[labels[rows, columns]] = np.arange(len(rows))
-    return rows[index[labels]], columns[index[labels]]
+    nearest = index[labels[wanted]]
+    return rows[nearest], columns[nearest]
 
 
 def outline_distance(mask: np.ndarray) -> np.ndarray:

@@ -177,8 +177,7 @@ def _kept_along(vectors: np.ndarray, axis: np.ndarray, bounds: tuple[np.ndarray,
 def _inset_colors(sides: Sides, rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8: the photo, where pixels near the rim take the color of the nearest pixel well inside it."""
     inner = eroded(sides.silhouette, scaled_count(COLOR_INSET_AT_2048, sides.size))
-    colors = rgb[sides.window.slices]
-    if not inner.any():
-        return colors
-    rows, columns = nearest_in(inner)
-    return colors[rows, columns]
+    colors = rgb[sides.window.slices].copy()
+    if inner.any():
+        colors[~inner] = colors[nearest_in(inner, ~inner)]
+    return colors

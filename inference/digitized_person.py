@@ -172,13 +172,18 @@ class DigitizedPerson:
     def standing(self) -> Standing:
         """Ground and height in the camera's frame."""
         reach = HALF_WIDTH / 2 * self.head.unit
-        vertices = self.map_mesh(self.viewing_step).vertices
-        return Standing.of(vertices, len(self.subject.rgb), (self.head.nose[0] - reach, self.head.nose[0] + reach))
+        ends = self.head.nose[0] - reach, self.head.nose[0] + reach
+        return Standing.of(self.viewing_mesh.vertices, len(self.subject.rgb), ends)
 
     @property
     def viewing_step(self) -> int:
         """A step for `map_mesh` that gives about 100 000 faces: 2 at 768 px, 4 at 2048 px."""
         return 2 ** max(round(np.log2(len(self.subject.rgb) / VIEWING_CANVAS)), 0)
+
+    @cached_property
+    def viewing_mesh(self) -> Mesh:
+        """`map_mesh` of that step."""
+        return self.map_mesh(self.viewing_step)
 
     def surface(self, octree_depth: int = 10, threads: int = -1) -> Mesh:
         """The closed cloud's screened Poisson surface, colored: the paper's method; half a minute at 2048 px.
@@ -264,7 +269,9 @@ class DigitizedPerson:
             InputError: the step is no divisor of the canvas.
         """
         folder, options = ResultFolder.at(folder), options or MeshOptions()
-        mesh = self.textured(self.map_mesh(options.step or self.viewing_step, options.open_jumps))
+        is_usual = options.step in (None, self.viewing_step) and not options.open_jumps
+        shape = None if is_usual else self.map_mesh(options.step or self.viewing_step, options.open_jumps)
+        mesh = self.textured(shape or self.viewing_mesh)
         body = Body(self.head, self.standing)
         write_texture(folder, self.name, self.texture, body)
         if options.height is not None:

@@ -208,7 +208,7 @@ def read_photo(path: Path | str) -> tuple[np.ndarray, np.ndarray | None]:
         image = to_8_bit(content, picture)
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-            return np.array(image.convert("RGB")), None
+            return np.array(image if image.mode == "RGB" else image.convert("RGB")), None
         pixels = np.asarray(image.convert("RGBA"))
     alpha = pixels[..., 3]
     return np.ascontiguousarray(pixels[..., :3]), None if alpha.min() == alpha.max() else alpha

@@ -55,7 +55,7 @@ def folded_over(known: np.ndarray, wanted: np.ndarray, nearest_else: bool = True
     Returns:
         (N,) rows and (N,) columns for the wanted pixels, inside the picture.
     """
-    rows, columns = (nearest[wanted] for nearest in nearest_in(known))
+    rows, columns = nearest_in(known, wanted)
     row, column = np.nonzero(wanted)
     from_row, from_column = (
         np.clip(2 * rows - row, 0, len(known) - 1),

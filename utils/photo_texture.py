@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -87,17 +88,23 @@ def photo_texture(
     inner = inner if inner.any() else shown
     back = cut if trunk is None else without_print(cut, inner, trunk.moved(scale, (left, top)))
     back = back if head is None else without_face(back, inner, head.moved(scale, (left, top)))
-    both = _filled(np.dstack([cut, back]), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
-    return Texture(np.hstack([both[..., :3], both[..., 3:]]), window)
+    halves = _filled((cut, back), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
+    return Texture(np.hstack(halves), window)
 
 
-def _filled(pictures: np.ndarray, inner: np.ndarray, reach: int) -> np.ndarray:
-    """Pictures (h, w, C) folded over at the edge of `inner` (h, w).
+def _filled(pictures: Sequence[np.ndarray], inner: np.ndarray, reach: int) -> list[np.ndarray]:
+    """Pictures (h, w, 3) folded over at the edge of `inner` (h, w).
 
     Where the fold meets nothing, the nearest pixel's color; farther than `reach` [px] away the mean color, which costs
     no bytes in a file.
     """
     near = ~inner & ~eroded(~inner, reach, outside=True)
-    filled = np.where(inner[..., None], pictures, pictures[inner].mean(0).astype(np.uint8))
-    filled[near] = pictures[folded_over(inner, near)]
+    source, known = folded_over(inner, near), inner.view(np.uint8)
+    filled = []
+    for picture in pictures:
+        result = np.empty_like(picture)
+        result[:] = np.array(cv2.mean(picture, known)[:3], np.uint8)
+        cv2.copyTo(picture, known, result)
+        result[near] = picture[source]
+        filled.append(result)
     return filled
