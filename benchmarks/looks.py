@@ -50,9 +50,12 @@ def _texture(sides: Sides) -> Callable[[], TexturedMesh]:
     person = np.zeros((sides.size, sides.size), bool)
     person[sides.window.slices] = sides.silhouette
     head = HeadJoints(*(sides.size * np.array(at) for at in ((0.5, 0.2), (0.5, 0.185), (0.5, 0.27))))
-    trunk = TrunkJoints(
-        *(sides.size * np.array(at) for at in (((0.43, 0.28), (0.57, 0.28)), ((0.46, 0.5), (0.54, 0.5))))
+    places = (
+        ((0.43, 0.28), (0.57, 0.28)),
+        ((0.46, 0.5), (0.54, 0.5)),
+        (((0.36, 0.4), (0.34, 0.5), (0.34, 0.53)), ((0.64, 0.4), (0.66, 0.5), (0.66, 0.53))),
     )
+    trunk = TrunkJoints(*(sides.size * np.array(at) for at in places))
     bare = map_mesh(sides)
     return lambda: photo_texture(photo, person, sides, head, trunk).on(bare, sides, head)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from geometry.depth import distance_from_network
-from geometry.keypoints import INDEX
+from geometry.keypoints import FINGERS, INDEX
 from geometry.map_mesh import map_mesh, shrunk_maps
 from geometry.mesh import Mesh
 from geometry.point_cloud import PointCloud, Sides, lift_sides, sides_cloud, silhouettes
@@ -160,9 +160,14 @@ class DigitizedPerson:
 
     @property
     def trunk(self) -> TrunkJoints:
-        """Shoulders and hips on the canvas; the person's right is on the left."""
-        shoulders, hips = ([INDEX[f"{side}_{what}"] for side in ("right", "left")] for what in ("shoulder", "hip"))
-        return TrunkJoints(self.subject.joints[shoulders] + 0.5, self.subject.joints[hips] + 0.5)
+        """Shoulders, hips and forearms on the canvas; the person's right is on the left."""
+        joints = self.subject.joints + 0.5
+        shoulders, elbows, wrists, hips = (
+            joints[[INDEX[f"{side}_{what}"] for side in ("right", "left")]]
+            for what in ("shoulder", "elbow", "wrist", "hip")
+        )
+        fingers = np.stack([joints[list(FINGERS[side])].mean(0) for side in ("right", "left")])
+        return TrunkJoints(shoulders, hips, np.stack([elbows, wrists, fingers], axis=1))
 
     def textured(self, mesh: Mesh) -> TexturedMesh:
         """A mesh in the camera's frame, `map_mesh` or `surface`, with the photo on it."""

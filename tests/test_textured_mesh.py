@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
 from utils.back_of_head import HeadJoints, without_face
-from utils.back_of_trunk import TrunkJoints, without_print
+from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.mesh_files import write_mesh
 from utils.photo_texture import photo_texture, texture_size
 from utils.portrait import FRAMES, Portrait, around, turntable
@@ -145,7 +146,18 @@ def shirt(put_on) -> tuple[np.ndarray, np.ndarray, TrunkJoints]:
     there = np.zeros(picture.shape[:2], bool)
     there[20:, 60:200] = True
     put_on(picture)
-    return picture, there, TrunkJoints(np.array([[65.0, 40], [195, 40]]), np.array([[85.0, 200], [175, 200]]))
+    return picture, there, TrunkJoints(np.array([[65.0, 40], [195, 40]]), np.array([[85.0, 200], [175, 200]]), HANGING)
+
+
+HANGING = np.array([[[30.0, 130], [25, 200], [25, 215]], [[230, 130], [235, 200], [235, 215]]])
+"""Elbow, wrist and fingers of both arms, beside the shirt."""
+CLASPED = np.array([[[62.0, 110], [105, 150], [120, 152]], [[198, 110], [155, 150], [140, 152]]])
+"""The same before the belly."""
+
+
+def behind(picture, there, joints):
+    """The back of a body of the same thickness everywhere."""
+    return back_of_garment(picture, there, np.ones(there.shape, np.float32), joints)
 
 
 def a_print(picture):
@@ -159,11 +171,28 @@ def an_opening(picture):
 @pytest.mark.parametrize("put_on", [a_print, an_opening])
 def test_the_back_of_a_shirt_has_neither_its_print_nor_its_opening(put_on):
     picture, there, joints = shirt(put_on)
-    back = without_print(picture, there, joints).astype(int)
+    back = behind(picture, there, joints).astype(int)
     assert abs(back[40:185, 62:198] - (60, 90, 170)).max() < 25
     assert abs(back[192:198, 65:195] - (30, 30, 40)).max() < 25, "the hem, which reaches the sides, stays"
     np.testing.assert_array_equal(back[~there], picture[~there])
     assert (picture == shirt(put_on)[0]).all(), "the photo itself is not touched"
+
+
+def arms_and_a_ball(picture):
+    skin = (205, 160, 135)
+    for elbow, wrist, fingers in CLASPED.astype(int).tolist():
+        cv2.line(picture, elbow, wrist, skin, 18)
+        cv2.line(picture, wrist, fingers, skin, 18)
+    cv2.circle(picture, (100, 150), 30, (240, 130, 20), -1)
+
+
+def test_what_is_before_the_trunk_is_not_on_its_back():
+    """Bare forearms that reach both sides of the shirt, and a ball over one of them."""
+    picture, there, joints = shirt(arms_and_a_ball)
+    back = behind(picture, there, replace(joints, arms=CLASPED)).astype(int)
+    assert abs(back[30:182, 70:190] - (60, 90, 170)).max() < 25
+    beside = back_of_garment(picture, there, (np.arange(260) > 230) + np.zeros(there.shape, np.float32), joints)
+    assert (abs(beside[120:182, 70:190].astype(int) - (60, 90, 170)).max(-1) > 25).any(), "thin arms hang beside it"
 
 
 def dots(picture):
@@ -175,14 +204,14 @@ def dots(picture):
 @pytest.mark.parametrize("put_on", [dots, lambda picture: None])
 def test_a_pattern_that_reaches_the_sides_stays_on_the_back(put_on):
     picture, there, joints = shirt(put_on)
-    np.testing.assert_array_equal(without_print(picture, there, joints), picture)
+    np.testing.assert_array_equal(behind(picture, there, joints), picture)
 
 
 def test_a_trunk_that_is_tiny_outside_or_seen_from_the_side_is_left_alone():
     picture, there, joints = shirt(a_print)
-    aside = TrunkJoints(joints.shoulders[::-1], joints.hips)
+    aside = TrunkJoints(joints.shoulders[::-1], joints.hips, joints.arms)
     for moved in (joints.moved(0.1, (0, 0)), joints.moved(1, (5000, 0)), aside):
-        np.testing.assert_array_equal(without_print(picture, there, moved), picture)
+        np.testing.assert_array_equal(behind(picture, there, moved), picture)
 
 
 def chunks(data: bytes) -> tuple[dict, bytes]:

@@ -1,24 +1,27 @@
-"""The back of a garment from its front: what it shows in its middle and nowhere at its sides is not on the back.
+"""The back of a garment from its front: what lies before the trunk or shows in its middle alone is not on its back.
 
-Prints, buttons, what an open jacket lets see, the neckline and hands before the belly go; stripes, dots and hems, which
-reach the sides, stay.
+Forearms and hands before the trunk, what they hold, prints, buttons, what an open jacket lets see and the neckline go;
+stripes, dots and hems, which reach the sides, stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from geometry.window import Window
-from utils.fold_fill import blended, covered_with
+from utils.fold_fill import blended, covered_along_rows
 from utils.picture_joints import PictureJoints
 
 ROWS, COLUMNS = 72, 48
 """Of the coarse grid on which a trunk's colors are compared."""
 ABOVE, BELOW = 0.04, 0.3
 """How far the trunk reaches beyond shoulders and hips [trunk lengths]."""
+HIPS_ROW = round(ROWS * (ABOVE + 1) / (ABOVE + 1 + BELOW))
+"""Of the grid."""
 FLANK = 5
 """Columns of the grid that are a side's."""
 NEARBY = ((2, 0.3), (9, 0.06))
@@ -28,18 +31,33 @@ FOREIGN = 15.0
 """CIELAB distance from which two colors are not the same."""
 SHADE = 0.5
 """Weight of lightness in that distance: folds and shadows are of the garment."""
-LARGEST_FRACTION = 0.6
+LARGEST_FRACTION = 0.75
 """Of the trunk, above which the sides do not say what the garment is like."""
 NARROWEST = 0.3
 """Width of the shoulders [trunk lengths] below which the person is seen from the side."""
+ARM_RADIUS, HAND_RADIUS, FINGER_TIPS = 0.12, 0.14, 0.5
+"""Of a forearm and of a hand [trunk lengths], and how much farther than its middle joints a hand's fingers reach."""
+ABOVE_ELBOW = 0.4
+"""Of an upper arm, that is taken for part of the forearm."""
+BEFORE_TRUNK = 0.75
+"""Thickness of the body, of the median of the trunk, from which an arm is before the trunk and not beside it."""
+HELD_RADIUS = 0.42
+"""How far from a hand before the trunk what it holds may hide the sides [trunk lengths]."""
+
+
+MOST_PIXELS = 30000
+"""What OpenCV can draw."""
+SMALLEST_PIECE = (5, 5)
+"""Rows and columns of the grid."""
 
 
 @dataclass(frozen=True)
 class TrunkJoints(PictureJoints):
-    """Joints on a picture, (2, 2) each: two continuous (x, y) [px], first what is on the picture's left."""
+    """Joints on a picture, pairs of continuous (x, y) [px], first what is on the picture's left."""
 
-    shoulders: np.ndarray
-    hips: np.ndarray
+    shoulders: np.ndarray  # (2, 2)
+    hips: np.ndarray  # (2, 2)
+    arms: np.ndarray  # (2, 3, 2), elbow, wrist and middle of the fingers of each
 
     @property
     def length(self) -> float:
@@ -58,58 +76,127 @@ class TrunkJoints(PictureJoints):
         top, bottom = top + ABOVE * (top - hips), hips + BELOW * (hips - top)
         return np.array([top - aside, top + aside, bottom + aside, bottom - aside], np.float32)
 
+    def arms_and_held(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """(h, w) uint8 each, 1 at the pixels of a window on which forearms and hands lie; where something may be that
+        hands at the trunk hold."""
+        elbows, wrists, fingers = self.arms.transpose(1, 0, 2)
+        upper, tips = elbows + ABOVE_ELBOW * (self.shoulders - elbows), fingers + FINGER_TIPS * (fingers - wrists)
+        arms, held = (np.zeros((window.height, window.width), np.uint8) for _ in range(2))
+        self._draw(arms, window, np.stack([upper, elbows], 1), ARM_RADIUS)
+        self._draw(arms, window, np.stack([elbows, wrists], 1), ARM_RADIUS)
+        hands = np.stack([wrists, tips], 1)
+        self._draw(arms, window, hands, HAND_RADIUS)
+        inside = [cv2.pointPolygonTest(self.corners(), hand.mean(0).tolist(), True) for hand in hands]
+        self._draw(held, window, hands[np.array(inside) > -HAND_RADIUS * self.length], HELD_RADIUS)
+        return arms, held
 
-def without_print(picture: np.ndarray, inner: np.ndarray, joints: TrunkJoints) -> np.ndarray:
+    def _draw(self, painted: np.ndarray, window: Window, lines: np.ndarray, radius: float) -> None:
+        """Paint lines (N, 2, 2) of a radius [trunk lengths] onto a window."""
+        width = min(max(round(2 * radius * self.length), 1), MOST_PIXELS)
+        ends = np.round(lines - (window.left, window.top))
+        for start, end in np.clip(ends, -MOST_PIXELS, MOST_PIXELS).astype(int).tolist():
+            cv2.line(painted, start, end, 1, width)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The trunk on the part of a picture around it, in cells."""
+
+    window: Window  # of the picture
+    from_window: np.ndarray  # (3, 3) homography from the window's pixels to cells
+
+    @classmethod
+    def of(cls, joints: TrunkJoints, height: int, width: int) -> _Grid:
+        corners = joints.corners()
+        left, top = np.floor(np.clip(corners.min(0), 0, (width, height))).astype(int).tolist()
+        right, bottom = np.ceil(np.clip(corners.max(0), 0, (width, height))).astype(int).tolist()
+        cells = np.array([(0, 0), (COLUMNS, 0), (COLUMNS, ROWS), (0, ROWS)], np.float32)
+        at = corners - np.array([left, top], np.float32)
+        return cls(Window(top, bottom, left, right), cv2.getPerspectiveTransform(at, cells))
+
+    def cells(self, values: np.ndarray, flags: int = cv2.INTER_LINEAR) -> np.ndarray:
+        """Values of the window's pixels at the cells, (ROWS, COLUMNS[, 3])."""
+        return cv2.warpPerspective(values, self.from_window, (COLUMNS, ROWS), flags=flags)
+
+    def pixels(self, cells: np.ndarray) -> np.ndarray:
+        """(h, w) bool: the window's pixels in these cells (ROWS, COLUMNS) bool."""
+        size, inverse = (self.window.width, self.window.height), cv2.WARP_INVERSE_MAP
+        values, inside = cells.astype(np.float32), np.ones((ROWS, COLUMNS), np.uint8)
+        near = cv2.warpPerspective(
+            values, self.from_window, size, flags=inverse | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return (near > 0.5) & (cv2.warpPerspective(inside, self.from_window, size, flags=inverse) > 0)
+
+
+def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarray, joints: TrunkJoints) -> np.ndarray:
     """The photo as the back of the person, of the garment's own color where its front has something else on it.
 
     Args:
         picture: (h, w, 3) uint8.
         inner: (h, w) bool, pixels whose colors are the person's.
+        thickness: (h, w) float32 from the front to the back map, in any unit.
         joints: on the picture.
 
     Returns:
         (h, w, 3) uint8; the picture itself when the trunk is small, seen from the side, or of too many colors.
     """
-    corners = joints.corners()
-    left, top = np.floor(np.clip(corners.min(0), 0, inner.shape[::-1])).astype(int)
-    right, bottom = np.ceil(np.clip(corners.max(0), 0, inner.shape[::-1])).astype(int)
-    window = Window(int(top), int(bottom), int(left), int(right))
-    if window.is_empty or joints.length < ROWS or not joints.is_seen_from_front:
+    grid = _Grid.of(joints, *inner.shape)
+    if grid.window.is_empty or joints.length < ROWS or not joints.is_seen_from_front:
         return picture
-    crop, there = picture[window.slices], inner[window.slices]
-    grid = np.array([(0, 0), (COLUMNS, 0), (COLUMNS, ROWS), (0, ROWS)], np.float32)
-    to_grid = cv2.getPerspectiveTransform(corners - np.array([left, top], np.float32), grid)
-    foreign = _foreign(crop, there, to_grid, joints.length / ROWS)
+    crop, there, thickness = (values[grid.window.slices] for values in (picture, inner, thickness))
+    body, thick = grid.cells(there.astype(np.float32)) > 0.9, grid.cells(thickness)
+    before = body & (thick > BEFORE_TRUNK * (np.median(thick[body]) if body.any() else 0))
+    arms, held = (before & (grid.cells(painted) > 0) for painted in joints.arms_and_held(grid.window))
+    # A median has no cells that mix two colors at the edge of a dot: those would be like nothing at the sides.
+    calm = cv2.medianBlur(crop, 2 * max(round(joints.length / ROWS / 2), 1) + 1)
+    foreign = _foreign(grid.cells(calm, cv2.INTER_NEAREST), body, arms, held)
     if foreign is None:
         return picture
-    size, inverse = crop.shape[1::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    covered = (cv2.warpPerspective(foreign.astype(np.float32), to_grid, size, flags=inverse) > 0.5) & there
-    trunk = cv2.warpPerspective(np.ones((ROWS, COLUMNS), np.uint8), to_grid, size, flags=cv2.WARP_INVERSE_MAP) > 0
-    known = trunk & there & ~covered
+    covered = there & grid.pixels(foreign)
+    known = there & grid.pixels(_large(body & ~foreign)) & ~covered
     if not known.any() or not covered.any():
         return picture
-    result = picture.copy()
-    filled = covered_with(crop, known, covered, joints.length / 2)
-    result[window.slices] = blended(crop, filled, covered, max(joints.length / ROWS / 2, 0.5))
+    result, filled = picture.copy(), covered_along_rows(crop, known, covered)
+    result[grid.window.slices] = blended(crop, filled, covered, max(joints.length / ROWS / 2, 0.5))
     return result
 
 
-def _foreign(crop: np.ndarray, there: np.ndarray, to_grid: np.ndarray, cell: float) -> np.ndarray | None:
-    """(ROWS, COLUMNS) bool: cells of the trunk whose colors its sides do not have; None when those say too little."""
-    # A median has no cells that mix two colors at the edge of a dot: those would be like nothing at the sides.
-    calm = cv2.medianBlur(crop, 2 * max(round(cell / 2), 1) + 1).astype(np.float32) / 255
-    colors = cv2.warpPerspective(calm, to_grid, (COLUMNS, ROWS), flags=cv2.INTER_NEAREST)
-    lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB) * np.array([SHADE, 1, 1], np.float32)
-    body = cv2.warpPerspective(there.astype(np.float32), to_grid, (COLUMNS, ROWS)) > 0.9
+def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+    """(ROWS, COLUMNS) bool: arms and cells of colors that the sides do not have; None when those say too little.
+
+    Args:
+        colors: (ROWS, COLUMNS, 3) uint8.
+        body, arms, held: (ROWS, COLUMNS) bool, cells of the person, of arms before the trunk, of what they may hold.
+    """
+    lab = cv2.cvtColor(colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([SHADE, 1, 1], np.float32)
     from_left, from_right = np.cumsum(body, 1), np.cumsum(body[:, ::-1], 1)[:, ::-1]
-    flank = body & (np.minimum(from_left, from_right) <= FLANK)
-    foreign = body.copy()
-    for row in np.flatnonzero(body.any(1)):
-        for rows, least in NEARBY:
-            near = slice(max(row - rows, 0), row + rows + 1)
-            sides = lab[near][flank[near]]
-            alike = np.linalg.norm(lab[row, :, None] - sides[None], axis=-1) < FOREIGN
-            foreign[row] &= alike.mean(1) < least
+    garment = body & ~arms
+    flank = garment & (np.minimum(from_left, from_right) <= FLANK) & ~held
+    foreign = garment.copy()
+    for row in np.flatnonzero(garment.any(1)).tolist():
+        for near, least in _sides_near(row, np.flatnonzero(flank.sum(1) >= FLANK)):
+            alike = np.linalg.norm(lab[row, :, None] - lab[near][flank[near]][None], axis=-1) < FOREIGN
+            foreign[row] &= alike.sum(1) < least * max(alike.shape[1], 1)
+    # Pieces of a garment between arms and what they hold are too small to tell what they are.
+    foreign |= arms | (held & garment & ~_large(garment & ~foreign))
     if not foreign.any() or foreign.sum() > LARGEST_FRACTION * body.sum():
         return None
     return cv2.dilate(foreign.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+
+
+def _large(cells: np.ndarray) -> np.ndarray:
+    """Cells (ROWS, COLUMNS) bool in pieces of SMALLEST_PIECE or larger."""
+    return cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_OPEN, np.ones(SMALLEST_PIECE, np.uint8)) > 0
+
+
+def _sides_near(row: int, seen: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Rows whose sides are compared with a row, each time with the fraction of NEARBY.
+
+    Where no sides are `seen` (N,) nearby, as behind a ball, the next above and below; above the hips the one is enough.
+    """
+    for rows, least in NEARBY:
+        near = seen[abs(seen - row) <= rows]
+        above, below = seen[seen < row][-rows:], seen[seen > row][:rows]
+        if not len(near) and len(above) and (len(below) or row < HIPS_ROW):
+            near = np.concatenate([above, below])
+        yield near, least if len(near) else 0.0

@@ -9,6 +9,8 @@ from geometry.pixel_sets import eroded, nearest_in
 
 FOLDS = 6
 """How often the known part is folded over its edge to cover the rest; each time reaches twice as far."""
+SHARP_ALONG_COLUMNS = 6
+"""Power of nearness: along columns one garment ends where the next begins, along rows both ends mix."""
 
 
 def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, unit: float) -> np.ndarray:
@@ -36,6 +38,59 @@ def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, un
     # The folds' patches differ in light: their fine detail stays, their mean becomes that of all that is known around.
     everywhere = _mean_around(filled, known, 0.25 * unit)
     return everywhere + filled - _mean_around(filled, known | covered, 0.05 * unit)
+
+
+def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """The picture whose covered pixels take what is known in their row, folded over both ends of the gap and mixed.
+
+    What is horizontal, as hems and stripes are, goes on. Rows in which nothing is known do the same along columns.
+
+    Args:
+        picture: (h, w, 3) uint8.
+        known: (h, w) bool, where the colors come from; at least one pixel.
+        covered: (h, w) bool, where they go.
+
+    Returns:
+        (h, w, 3) float32; right on the covered part alone.
+    """
+    filled, known = picture.astype(np.float32), known.copy()
+    for axes, sharpness in (((0, 1), 1), ((1, 0), SHARP_ALONG_COLUMNS)) * 2:
+        # Views: what is written to them is in `filled` and `known`.
+        colors, there, todo = (values.transpose(*axes, *range(2, values.ndim)) for values in (filled, known, covered))
+        todo = todo & ~there
+        if not todo.any():
+            break
+        rows, columns, weights = _in_rows(there, todo, sharpness)
+        found = weights.any(0)
+        at = tuple(index[found] for index in np.nonzero(todo))
+        colors[at] = (weights[..., None] * colors[rows, columns])[:, found].sum(0)
+        there[at] = True
+    return filled
+
+
+def _in_rows(known: np.ndarray, wanted: np.ndarray, sharpness: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For N wanted pixels what the runs of known pixels to their left and right say.
+
+    A run that is shorter than the gap is folded over again and again.
+
+    Returns:
+        (N,) rows; (2, N) columns; (2, N) weights by nearness to the power of `sharpness`, 0 where a row has no run.
+    """
+    row, column = np.nonzero(wanted)
+    width = known.shape[1]
+    index = np.broadcast_to(np.arange(width), known.shape)
+    columns, nearness = [], []
+    for is_left in (True, False):
+        line, at = (known, column) if is_left else (known[:, ::-1], width - 1 - column)
+        last = np.maximum.accumulate(np.where(line, index, -1), axis=1)[row, at]
+        before = np.maximum.accumulate(np.where(line, -1, index), axis=1)[row, np.maximum(last, 0)]
+        length = np.maximum(last - before, 1)
+        step = (at - last - 1) % (2 * length)
+        place = np.maximum(last - np.minimum(step, 2 * length - 1 - step), 0)
+        columns.append(place if is_left else width - 1 - place)
+        nearness.append(np.where(last < 0, 0.0, 1.0 / (at - last)) ** sharpness)
+    weights = np.stack(nearness)
+    return row, np.stack(columns), weights / np.maximum(weights.sum(0), 1e-30)
 
 
 def blended(picture: np.ndarray, filled: np.ndarray, covered: np.ndarray, softness: float) -> np.ndarray:

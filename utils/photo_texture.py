@@ -16,7 +16,7 @@ from geometry.point_cloud import Sides
 from geometry.textured_mesh import TexturedMesh
 from geometry.window import Window
 from utils.back_of_head import HeadJoints, head_area, without_face
-from utils.back_of_trunk import TrunkJoints, without_print
+from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.fold_fill import folded_over
 
 LONGEST_SIDE = 4096
@@ -86,10 +86,18 @@ def photo_texture(
     shown = cv2.resize(shown, cut.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5
     inner = eroded(shown, scaled_count(INSET_AT_2048, len(photo)))
     inner = inner if inner.any() else shown
-    back = cut if trunk is None else without_print(cut, inner, trunk.moved(scale, (left, top)))
+    thick = cv2.resize(_thickness(sides)[window.slices], cut.shape[1::-1])
+    back = cut if trunk is None else back_of_garment(cut, inner, thick, trunk.moved(scale, (left, top)))
     back = back if head is None else without_face(back, inner, head.moved(scale, (left, top)))
     halves = _filled((cut, back), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
     return Texture(np.hstack(halves), window)
+
+
+def _thickness(sides: Sides) -> np.ndarray:
+    """(R, R) float32 from the front to the back map, on the canvas; 0 beside the body."""
+    thickness = np.zeros((sides.size, sides.size), np.float32)
+    thickness[sides.window.slices] = np.where(sides.silhouette, sides.back.distance - sides.front.distance, 0)
+    return thickness
 
 
 def _filled(pictures: Sequence[np.ndarray], inner: np.ndarray, reach: int) -> list[np.ndarray]:
