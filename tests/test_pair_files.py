@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from datasets.pairs.pair_files import (
     PairImages,
     is_complete,
+    is_whole_picture,
     joints_of,
+    picture_size,
     read_joints,
     read_pair,
     write_images,
@@ -109,6 +112,15 @@ def test_broken_joint_files_are_named(tmp_path: Path):
     for name in ("shape", "object", "empty", "missing"):
         with pytest.raises(InputError, match=f"{name}.npy"):
             read_joints(tmp_path / f"{name}.npy")
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_joints(tmp_path / "a")
+    with pytest.raises(InputError, match="cannot be read"):
+        picture_size(tmp_path / "a")
+    assert not is_whole_picture(tmp_path / "a")
 
 
 def test_detected_joints_are_filed_from_the_corner():

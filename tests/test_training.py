@@ -13,7 +13,7 @@ from models.build import load_digitizer
 from tests import balls_people
 from tests.running_training import SMOKE, ended, signalled_at, start, start_nodes
 from training.reports import read_metrics
-from utils.checkpoint import read_checkpoint
+from utils.checkpoint import read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,7 +105,7 @@ def test_the_halves_of_phase_1_one_after_the_other(people, tmp_path, capsys):
     assert "expected whole divisors of" in capsys.readouterr().err
 
 
-def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path):
+def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path, capsys):
     """Stopped by SIGTERM, then by SIGKILL before a step is saved, then finished: within epochs of two readings, each
     learnt from twice."""
     arguments = ["--data_path", people, "--phase", 1, "--set", "phase1.epochs=2", "--set", "phase1.echo=2"]
@@ -128,6 +128,20 @@ def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(people, tmp_path)
         for folder in (whole, parts)
     ]
     assert untimed[0] == untimed[1]
+
+    # It does not go on as another run, nor to an end that lies behind it, nor from half a state.
+    again = [*arguments, "--save_path", parts, "--resume", "--set"]
+    assert train(*again, "phase1.epochs=1") == train(*again, "model.backdrop=[]") == 1
+    last = read_checkpoint(parts / "last.pt")
+    broken = {**last.extra["training"], "progress": {"steps": 1}}
+    write_checkpoint(parts / "last.pt", last.model, last.weights, training=broken)
+    assert train(*again, "run.panels=1") == 1
+    for line, words in zip(
+        capsys.readouterr().err.strip().splitlines()[-3:],
+        ("last.pt: has done 8 steps, expected at most the 4 of phase1.epochs=1", "its model.backdrop is", "is broken"),
+        strict=True,
+    ):
+        assert line.startswith("error: ") and words in line
 
 
 def test_two_processes_follow_one_with_batches_twice_as_large(people, tmp_path):

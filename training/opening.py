@@ -24,10 +24,11 @@ from training.reading import Pairs
 from training.refiner_crops import RefinerCrops
 from training.run import Run, sole_use
 from training.sampler import ResumableBatchSampler
-from training.state import Progress, identity_of, load_start, training_state
+from training.state import Progress, identity_of, load_start, refuse_other_model, restoring, training_state
 from training.sync_batch_norm import synchronise_batchnorm
 from utils.checkpoint import read_checkpoint
 from utils.distributed import is_main, shard
+from utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def open_learner(run: Run, identity: Mapping[str, Any], device: torch.device) ->
     model = build_digitizer(settings.model, refiner=run.phase == 2 or carried)
     if source and checkpoint and source == run.last:
         state = training_state(checkpoint, source, identity)
+        refuse_other_model(checkpoint, source, settings.model)
         load_weights(model, checkpoint.weights, source)
     elif source and checkpoint:
         load_start(source, checkpoint, model, settings)
@@ -121,8 +123,9 @@ def open_learner(run: Run, identity: Mapping[str, Any], device: torch.device) ->
     learner = Learner(run, model.to(device).to(memory_format=layout), device)
     if state is None:
         return learner, Progress()
-    learner.load_state(state)
-    return learner, Progress(**state["progress"])
+    with restoring(run.last):
+        learner.load_state(state)
+        return learner, Progress(**state["progress"])
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,11 @@ def open_training(run: Run) -> Iterator[Training]:
             order = ResumableBatchSampler(len(data.train), options, run.settings.run.seed)
             identity = identity_of(run, data.train.pairs, order.per_step)
             learner, progress = open_learner(run, identity, device)
+            if progress.step > order.steps:
+                raise InputError(
+                    f"{run.last}: has done {progress.step} steps, expected at most the {order.steps} of"
+                    f" phase{run.phase}.epochs={options.epochs}: ask for more epochs"
+                )
             learnt = _as_learnt(run, data.train, learner.model)
         ranks.require_same(identity | {"step": progress.step, "config": run.settings})
         order.first_step = progress.step

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def training_state(checkpoint: Checkpoint, path: Path, identity: Mapping[str, An
         InputError: the file holds weights alone, or belongs to another run.
     """
     training = checkpoint.extra.get("training")
-    if training is None:
+    if not isinstance(training, dict) or not isinstance(training.get("identity"), dict):
         raise InputError(f"{path}: weights without the state of a training, expected a {LAST}")
     for name in dict.fromkeys([*training["identity"], *identity]):
         known, value = training["identity"].get(name), identity.get(name)
@@ -68,6 +69,34 @@ def training_state(checkpoint: Checkpoint, path: Path, identity: Mapping[str, An
             advice = _other_batch_size(known) if name == PER_STEP else "the same run"
             raise InputError(f"{path}: its {name} is {known!r}, this run's is {value!r}: expected {advice}")
     return training
+
+
+def refuse_other_model(checkpoint: Checkpoint, path: Path, model: ModelConfig) -> None:
+    """A run goes on with the model that it began with; what is done with its depth at test may change.
+
+    Raises:
+        InputError: names the first key of the config that differs.
+    """
+    known = to_dict(build_config(ModelConfig, checkpoint.model, f"{path}: model"))
+    for name, value in to_dict(model).items():
+        if name != "agreement" and known[name] != value:
+            raise InputError(f"{path}: its model.{name} is {known[name]}, this run's is {value}: expected the same run")
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Around what takes the state of a training: a state that does not fit is the file's fault.
+
+    Raises:
+        InputError: it does not.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: the state of its training is broken ({type(error).__name__}: {error}), expected a {LAST} as this"
+            " run wrote it: start from its weights (--load_ckpt) in another --save_path"
+        ) from error
 
 
 def _other_batch_size(per_step: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -82,6 +83,12 @@ def check_writable(folder: Path) -> None:
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+
+
+def open_at_once(path: Path) -> BinaryIO:
+    """A file for reading, without a buffer; a pipe that nobody writes to is an empty one and not waited for."""
+    flags = getattr(os, "O_NONBLOCK", 0)  # Windows has no such pipes
+    return open(path, "rb", buffering=0, opener=lambda name, how: os.open(name, how | flags))
 
 
 def write_bytes(path: Path | str, content: bytes | memoryview) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from datasets.pairs.pair_layout import Pair
 from geometry.keypoints import Keypoints
 from utils.errors import InputError
-from utils.files import read_depth_png, read_photo, write_bytes, write_png
+from utils.files import open_at_once, read_depth_png, read_photo, write_bytes, write_png
 from utils.pictures import PNG_END, PNG_SIGNATURE
 
 LARGEST_JOINT_FILE = 2**16
@@ -83,7 +83,7 @@ def read_joints(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _small_array(path: Path) -> np.ndarray:
     """The numbers of a .npy file; its header is believed only as far as the file is long."""
-    with path.open("rb") as file:
+    with open_at_once(path) as file:
         content = file.read(LARGEST_JOINT_FILE + 1)
     if len(content) > LARGEST_JOINT_FILE:
         raise ValueError(f"more than {LARGEST_JOINT_FILE} bytes")
@@ -130,7 +130,7 @@ def picture_size(path: Path) -> tuple[int, int]:
         InputError: it is missing, cannot be opened or is no PNG.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_at_once(path) as file:
             head = file.read(24)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file, expected a picture of a training pair") from None
@@ -144,7 +144,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 def is_whole_picture(path: Path) -> bool:
     """Whether a file begins and ends as a PNG does."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_at_once(path) as file:
             head = file.read(len(PNG_SIGNATURE))
             file.seek(-len(PNG_END), os.SEEK_END)
             return head == PNG_SIGNATURE and file.read(len(PNG_END)) == PNG_END
