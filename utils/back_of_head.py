@@ -34,6 +34,8 @@ LONG_HALF_WIDTH = 0.5
 """The same below the neck, where long hair falls on the back."""
 ROUND_END = 0.3
 """How much higher long hair ends at its sides than in its middle, in heads."""
+FEWEST = 50
+"""Pixels of hair that say what hair is like."""
 HALF_WIDTH = 0.8
 """Of the part of the picture that a head may fill to either side of the nose, in heads."""
 
@@ -87,7 +89,7 @@ def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> 
     down, aside = joints.coordinates(window)
     head = there & (abs(aside) < HALF_WIDTH)
     hair = _hair(crop, head, down, aside, joints)
-    if np.count_nonzero(hair) < 50:
+    if np.count_nonzero(hair) < FEWEST:
         return picture
     end = _lower_end(hair, down)
     on_head = (down < NAPE) & (down < end)
@@ -123,7 +125,7 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     _, part = cv2.connectedComponents(eroded(alike, max(round(HAIRLINE * joints.unit), 1)).astype(np.uint8))
     # Brows, eyes and a beard may hang together with it but are no hair of the head.
     hair = np.isin(part, np.setdiff1d(part[crown], 0)) & ((down < eyes - BROW) | (abs(aside) > FACE_HALF_WIDTH))
-    return hair if np.count_nonzero(hair) > np.count_nonzero(crown) / 10 else crown
+    return hair if np.count_nonzero(hair) > max(np.count_nonzero(crown) / 10, FEWEST) else crown
 
 
 def _lower_end(hair: np.ndarray, down: np.ndarray) -> float:

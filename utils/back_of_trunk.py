@@ -175,8 +175,9 @@ def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.nd
     foreign = garment.copy()
     for row in np.flatnonzero(garment.any(1)).tolist():
         for near, least in _sides_near(row, np.flatnonzero(flank.sum(1) >= FLANK)):
-            alike = np.linalg.norm(lab[row, :, None] - lab[near][flank[near]][None], axis=-1) < FOREIGN
-            foreign[row] &= alike.sum(1) < least * max(alike.shape[1], 1)
+            sides = lab[near][flank[near]]
+            squared = (lab[row] ** 2).sum(1)[:, None] + (sides**2).sum(1) - 2 * lab[row] @ sides.T
+            foreign[row] &= np.count_nonzero(squared < FOREIGN**2, axis=1) < least * max(len(sides), 1)
     # Pieces of a garment between arms and what they hold are too small to tell what they are.
     foreign |= arms | (held & garment & ~_large(garment & ~foreign))
     if not foreign.any() or foreign.sum() > LARGEST_FRACTION * body.sum():

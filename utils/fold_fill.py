@@ -56,8 +56,8 @@ def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarr
     filled, known = picture.astype(np.float32), known.copy()
     for axes, sharpness in (((0, 1), 1), ((1, 0), SHARP_ALONG_COLUMNS)) * 2:
         # Views: what is written to them is in `filled` and `known`.
-        colors, there, todo = (values.transpose(*axes, *range(2, values.ndim)) for values in (filled, known, covered))
-        todo = todo & ~there
+        colors, there = filled.transpose(*axes, 2), known.transpose(axes)
+        todo = covered.transpose(axes) & ~there
         if not todo.any():
             break
         rows, columns, weights = _in_rows(there, todo, sharpness)
