@@ -23,6 +23,7 @@ from training.settings import ComputeSettings, DataSettings, PhaseSettings, Sett
 from training.steps import train_only
 from training.sync_batch_norm import synchronise_batchnorm
 from training.validation import errors_of, predict, terms_of
+from utils.device import pick_device
 
 MODEL = ModelConfig(128, (4, 6), (2, 3), 2, filled=True, masked=True, residual=True)
 WINDOW = Window(16, 120, 24, 96)
@@ -137,6 +138,15 @@ def test_validation_waits_only_to_read_out(gpu, batch, tmp_path, phase):
         errors = errors_of(prediction, sample)
     assert all(term.device == GPU for term in terms.values()) and "mask_iou_percent" in errors
     assert set(gpu.waits) <= {"training/validation.py errors_of", "training/validation.py <dictcomp>"}
+
+
+@pytest.mark.parametrize(("asked", "given"), [("cuda:0", 0), ("cuda", 3), ("auto", 3)])
+def test_ranks_share_a_card_where_they_are_told_to(monkeypatch, asked, given):
+    """Of torchrun's processes each has a card of its own, unless one is named."""
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert pick_device(asked) == torch.device("cuda", given)
 
 
 def test_fixed_statistics_hold_for_synchronised_batchnorm(gpu):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from tests import balls_people
+from tests.forking import SERVER
 from tests.running_training import end_all, ended, errors_of, start, start_nodes, torchrun, two_nodes, wait_for_step
+from training.gradients import GradientExchange
 from training.reports import read_metrics
 from training.steps import train_only
 from training.sync_batch_norm import SyncBatchNormCPU
@@ -172,3 +176,33 @@ def test_gradients_of_several_processes_stay_where_they_are_sent_from():
         assert torch.equal(parameter.grad, wanted)
         assert parameter.grad.untyped_storage().data_ptr() == buffer.untyped_storage().data_ptr()
         assert parameter.grad.stride() == parameter.stride()
+
+
+def exchange_while_the_other_computes(rank: int, folder: Path) -> None:
+    """One of two processes. The second sends nothing before the first has sent all: that one must not have waited."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2"}
+    soon = datetime.timedelta(seconds=30)
+    store = dist.FileStore(str(folder / "store"), 2)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=soon)
+    networks = {name: nn.Linear(2, 1, bias=False) for name in "ab"}
+    exchange = GradientExchange(networks)
+    for _ in range(2):
+        exchange.clear()
+        for name, network in networks.items():
+            network(torch.full((1, 2), float(rank + 1))).sum().backward()
+            if rank == 1:
+                store.wait(["sent"], soon)
+            exchange.start(name)
+        store.set("sent", "")
+        exchange.finish()
+        assert all(torch.equal(network.weight.grad, torch.full((1, 2), 1.5)) for network in networks.values())
+
+
+def test_gradients_travel_while_the_next_network_computes(tmp_path):
+    processes = [SERVER.Process(target=exchange_while_the_other_computes, args=(rank, tmp_path)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]

@@ -95,9 +95,19 @@ def close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], tolera
 def test_networks_one_by_one_have_the_gradients_of_one_backward_pass(batch):
     whole, stepwise = fresh(), fresh()
     loss = joint_step(whole, batch)
-    phase = FirstPhase(stepwise, WEIGHTS, nullcontext)
+    phase, complete = FirstPhase(stepwise, WEIGHTS, nullcontext), {}
     phase.train()
-    result = phase.run(batch, lambda loss: loss)
+
+    def completed(network: str) -> None:
+        """What is sent to other processes while the next network computes."""
+        complete[network] = gradients({network: phase.networks[network]})
+        later = [p for name in phase.networks if name not in complete for p in phase.networks[name].parameters()]
+        assert all(parameter.grad is None for parameter in later)
+
+    result = phase.run(batch, lambda loss: loss, completed)
+    assert complete.keys() == phase.networks.keys()
+    for network, sent in complete.items():
+        assert all(torch.equal(gradients({network: phase.networks[network]})[name], sent[name]) for name in sent)
     torch.testing.assert_close(sum(result.terms.values()), loss, rtol=1e-5, atol=0)
     reference = FirstPhase(whole, WEIGHTS, nullcontext).networks
     close(gradients(phase.networks), gradients(reference))
