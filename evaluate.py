@@ -43,6 +43,7 @@ from evaluation.subjects import Comparison, TrueMesh, frame_of, load_meshes, mea
 from evaluation.visible_part import visible_part
 from geometry.scan_frame import ScanFrame
 from utils.batch import run_batch
+from utils.command_line import given_path
 from utils.errors import InputError, one_line
 from utils.files import check_writable, write_text
 
@@ -55,14 +56,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--pred",
-        type=Path,
+        type=given_path,
         required=True,
         help="folder of meshes (obj, ply, glb), an output folder of test_model.py,\n"
         "or a folder of either per view, named {SET}_0_y_{YAW}_x",
     )
     parser.add_argument(
         "--gt",
-        type=Path,
+        type=given_path,
         required=True,
         help="folder of scans ({ID}.obj or {ID}/{ID}.obj; also ply, glb),\n"
         "or rendered depth: the data folder, PERS, PERS/DEPTH or one view in it",
@@ -78,7 +79,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="take the scans of this set from the data folder --gt, turned to the camera as render.py does it;\n"
         "Synthetic people are made from the seeds that --split names, without the skin under their clothes",
     )
-    parser.add_argument("--split", type=Path, help="file with the subjects to measure, one a line (configs/splits)")
+    parser.add_argument(
+        "--split", type=given_path, help="file with the subjects to measure, one a line (configs/splits)"
+    )
     parser.add_argument(
         "--frame",
         choices=["camera", "scan"],
@@ -91,9 +94,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the samples and the bootstrap")
     parser.add_argument("--jobs", type=int, default=1, help="subjects side by side")
-    parser.add_argument("--out", type=Path, help="folder for tables and pictures; default: PRED/evaluation_PROTOCOL")
-    parser.add_argument("--json", type=Path, help="where the JSON file goes; default: OUT/results.json")
+    parser.add_argument(
+        "--out", type=given_path, help="folder for tables and pictures; default: PRED/evaluation_PROTOCOL"
+    )
+    parser.add_argument("--json", type=given_path, help="where the JSON file goes; default: OUT/results.json")
     args = parser.parse_args(argv)
+    _check(args, parser)
+    return args
+
+
+def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """End the program with a line about options that cannot be."""
     if args.jobs < 1:
         parser.error(f"--jobs {args.jobs}: expected at least 1")
     if args.seed < 0:
@@ -104,7 +115,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--frame scan: scans of --data_name are turned to the camera, expected --frame camera")
     if args.data_name == "Synthetic" and not args.split:
         parser.error("--data_name Synthetic: expected --split with the people's names")
-    return args
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from utils.script import ends_in_one_line
 
 import argparse
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,12 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from datasets.pairs.pair_layout import Pair, viewpoint_of
 from datasets.pairs.pair_lists import lists_are_current, write_lists
 from datasets.people.person_sources import person_sources
 from datasets.rendering.subject_renderer import KEYPOINT_CHOICES, SubjectRenderer
 from datasets.scan_sets import open_source
 from geometry.depth import FILE_LARGEST_PX
 from utils.batch import run_batch
+from utils.command_line import given_path
 from utils.distributed import shard, world_size
 from utils.errors import InputError
 from utils.files import locked
@@ -32,10 +33,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
-        "--data_path", type=Path, default=Path("data"), help="data folder; pairs go to its PERS/, list/"
+        "--data_path", type=given_path, default=Path("data"), help="data folder; pairs go to its PERS/, list/"
     )
     parser.add_argument("--data_name", required=True, help="RP, THuman2, 2K2K, Synthetic or a folder of meshes")
-    parser.add_argument("--smpl_model_path", type=Path, help="THuman2's SMPL-X fits; default obj/THuman2/smplx")
+    parser.add_argument("--smpl_model_path", type=given_path, help="THuman2's SMPL-X fits; default obj/THuman2/smplx")
     parser.add_argument("--count", type=int, default=200, help="people of Synthetic")
     parser.add_argument("--seed", type=int, default=0, help="first person of Synthetic; lights of every set")
     parser.add_argument("--res", type=int, default=2048, help="width and height of the pictures [px]")
@@ -61,8 +62,10 @@ def _check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}, expected {least} or more")
     if args.res > FILE_LARGEST_PX:
         raise InputError(f"--res {args.res}, expected at most {FILE_LARGEST_PX}: the depth files hold no more")
-    if args.yaws and not all(math.isfinite(yaw) for yaw in args.yaws):
-        raise InputError(f"--yaws {' '.join(map(str, args.yaws))}, expected degrees")
+    for yaw in args.yaws or ():
+        view = viewpoint_of(Pair("a", "a", yaw).folder)  # what the names of folders can say
+        if view is None or view.yaw != yaw:
+            raise InputError(f"--yaws {yaw!r}, expected degrees with up to six digits, such as -12.5")
     if args.keypoints in ("mediapipe", "rtmw"):
         person_sources(args.keypoints).open()
 
@@ -90,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         root=args.data_path,
         source=source,
         size=args.res,
-        yaws=tuple(args.yaws or spread_yaws(args.views)),
+        yaws=tuple(yaw + 0.0 for yaw in args.yaws or spread_yaws(args.views)),  # -0 is 0
         seed=args.seed,
         ambient_rays=args.ambient_rays,
         threads=threads,

@@ -20,7 +20,7 @@ from inference import SHIPPED_CHECKPOINT, Frame, MeshOptions, PhotoDigitizer
 from inference.photo_run import PhotoRun
 from models.digitizer import Agreement
 from utils.batch import run_batch
-from utils.command_line import HelpFormatter, metres, positive
+from utils.command_line import HelpFormatter, given_path, metres, positive
 from utils.device import PRECISIONS
 from utils.distributed import rank, shard
 from utils.errors import InputError
@@ -33,8 +33,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     inputs = parser.add_argument_group("what")
-    inputs.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="photo, video or folder of them")
-    inputs.add_argument("--data_path", type=Path, help="another such photo, video or folder")
+    inputs.add_argument("photos", nargs="*", type=given_path, metavar="PHOTO", help="photo, video or folder of them")
+    inputs.add_argument("--data_path", type=given_path, help="another such photo, video or folder")
     inputs.add_argument("--recursive", action="store_true", help="go into sub-folders, too")
     inputs.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame of a video")
     _add_model_options(parser.add_argument_group("model"))
@@ -95,7 +95,7 @@ def _add_people_options(people: argparse._ArgumentGroup) -> None:
 
 
 def _add_result_options(results: argparse._ArgumentGroup) -> None:
-    results.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
+    results.add_argument("--save_path", type=given_path, default=Path("results"), help="folder of all results")
     results.add_argument("--save_name", help="name of this one in it (default: that of the photo or folder)")
     results.add_argument("--save_keypoints", action="store_true", help="write OpenPose JSON, to be corrected by hand")
     results.add_argument(
@@ -116,7 +116,9 @@ def _add_result_options(results: argparse._ArgumentGroup) -> None:
 
 def person_choice(text: str) -> int | str:
     """The type of --person."""
-    return text if text == "all" else int(text)
+    if text == "all" or text.removeprefix("-").isdecimal():
+        return text if text == "all" else int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}, expected a number from 1 or all")
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, object]:
@@ -148,6 +150,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         digitizer = PhotoDigitizer.load(
             args.load_ckpt, args.device, args.precision, args.agreement, sources=sources, frame=args.frame
         )
+        if args.mesh_step and digitizer.model.canvas % args.mesh_step:
+            raise InputError(
+                f"--mesh_step {args.mesh_step}, expected a divisor of the canvas, {digitizer.model.canvas}"
+            )
         settings = settings_of(args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

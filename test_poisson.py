@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.batch import run_batch
-from utils.command_line import HelpFormatter, metres, positive
+from utils.command_line import HelpFormatter, given_path, metres, positive
 from utils.errors import InputError, one_line
 from utils.files import check_writable
 from utils.gallery import write_gallery
@@ -34,9 +34,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument(
-        "inputs", nargs="*", type=Path, metavar="FOLDER", help="results of test_model.py, or what it was given"
+        "inputs", nargs="*", type=given_path, metavar="FOLDER", help="results of test_model.py, or what it was given"
     )
-    parser.add_argument("--save_path", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument("--save_path", type=given_path, default=Path("results"), help="folder of all results")
     parser.add_argument("--save_name", help="name of the results in it (default: that of the photo or folder)")
     parser.add_argument("--depth", type=int, default=10, choices=DEPTHS, metavar="4-13", help="of the octree")
     parser.add_argument(
@@ -68,7 +68,7 @@ def find_clouds(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, expected the point clouds that test_model.py writes")
-    names = sorted(path.stem for path in folder.glob("*.ply") if not path.name.startswith("."))
+    names = sorted(path.stem for path in folder.iterdir() if path.suffix == ".ply" and not path.name.startswith("."))
     if not names:
         raise InputError(f"{folder}: no .ply files, expected the point clouds that test_model.py writes")
     return names

@@ -18,6 +18,7 @@ from training.failure import TrainingFailed
 from training.loop import train
 from training.run import Run
 from training.settings import Settings
+from utils.command_line import given_path
 from utils.config import build_config, override, read_yaml
 from utils.device import PRECISIONS
 from utils.distributed import is_main
@@ -27,15 +28,15 @@ from utils.errors import InputError
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data_path", type=Path, default=Path("data"), help="data folder in the official layout")
+    parser.add_argument("--data_path", type=given_path, default=Path("data"), help="data folder in the official layout")
     parser.add_argument("--phase", type=int, choices=(1, 2), required=True)
-    parser.add_argument("--config", type=Path, default=Path("configs/paper.yaml"))
+    parser.add_argument("--config", type=given_path, default=Path("configs/paper.yaml"))
     parser.add_argument("--batch_size", type=int, help="per process; the config's when left out")
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="of convolutions; the config's when left out; tf32 is fp32 on a CPU"
     )
-    parser.add_argument("--load_ckpt", type=Path, help="weights to start from; phase 2 needs those of phase 1")
-    parser.add_argument("--save_path", type=Path, help="folder of the run (checkpoints/{config}_phase{phase})")
+    parser.add_argument("--load_ckpt", type=given_path, help="weights to start from; phase 2 needs those of phase 1")
+    parser.add_argument("--save_path", type=given_path, help="folder of the run (checkpoints/{config}_phase{phase})")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --save_path, if there is one")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the config, such as run.seed=1"

@@ -33,6 +33,6 @@ def open_source(
         from datasets.synthetic.synthetic_source import Synthetic
 
         return Synthetic(count, seed)
-    if Path(data_name).is_dir():
+    if data_name and Path(data_name).is_dir():
         return MeshFolder(Path(data_name), size)
     raise InputError(f"--data_name {data_name}: expected RP, THuman2, 2K2K, Synthetic or a folder of meshes")

@@ -23,7 +23,7 @@ SCAN_SUFFIX = re.compile(f"({'|'.join((FOLDER_ENDING, *MESH_ENDINGS))})$")
 
 
 Found = dict[str, list[Path]]
-"""Name -> the files that claim it: one, or the name is ambiguous."""
+"""Name -> the files that claim it: one, or the name is ambiguous; none where its folder cannot be read."""
 FindTruths = Callable[[float], Found]
 
 
@@ -148,7 +148,12 @@ def find_scans(folder: Path) -> Found:
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or path.name.startswith("."):
             continue
-        subject, inside = SCAN_SUFFIX.sub("", path.name), _meshes_in(path)
+        subject = SCAN_SUFFIX.sub("", path.name)
+        try:
+            inside = _meshes_in(path)
+        except PermissionError:
+            found[subject] += []
+            continue
         named = [file for name, files in inside.items() if SCAN_SUFFIX.sub("", name) == subject for file in files]
         everything = [file for files in inside.values() for file in files]
         if everything:
@@ -236,7 +241,8 @@ def _pair_view(
     for subject in wanted:
         true, own = truths.get(subject, []), found.get(subject, [])
         if not true:
-            pairs.failures[subject + suffix] = f"no ground truth with the name {subject}"
+            why = "its folder cannot be read" if subject in truths else f"no ground truth with the name {subject}"
+            pairs.failures[subject + suffix] = why
         elif len(true) > 1:
             pairs.failures[subject + suffix] = f"{_names(true)}: the same name, expected one scan"
         elif not own:

@@ -100,7 +100,7 @@ def test_every_missing_broken_or_ambiguous_prediction_is_named_and_counted(tmp_p
     for name, words in {
         "missing": "no prediction",
         "empty": "0 vertices and 0 faces",
-        "nan": "1 of 8 vertices are not finite (the first is vertex 3)",
+        "nan": "1 of 8 vertices are not finite or absurdly far away (the first is vertex 3)",
         "faceless": "8 vertices and 0 faces",
         "twice": "twice.obj and",
         "flat": "no area",

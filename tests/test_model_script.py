@@ -207,6 +207,12 @@ def test_results_where_nothing_can_be_written_are_one_line(photos, checkpoint, t
     assert len(said) == 1 and "results" in said[0] and "Not a directory" in said[0]
 
 
+def test_a_mesh_step_that_fits_no_map_is_said_before_the_first_photo(photos, checkpoint, tmp_path, capsys):
+    assert test_model.main([*arguments(photos, checkpoint, tmp_path), "--mesh_step", "7"]) == 2
+    assert "error: --mesh_step 7, expected a divisor of the canvas" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
 def test_photos_may_stand_between_options(photos, checkpoint, tmp_path):
     anna, ben = (str(photos / name) for name in ("anna.png", "ben.png"))
     args = test_model.parse_args([anna, "--save_name", "run", ben, "--frame", "photo"])

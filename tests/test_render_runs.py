@@ -193,6 +193,8 @@ def test_ranks_share_the_subjects_and_the_last_lists_all(tmp_path: Path, monkeyp
         (["--data_name", "RP"], "obj/RP"),
         (["--data_name", "RP", "--res", "4096"], "at most 2048"),
         (["--data_name", "RP", "--jobs", "0"], "--jobs 0"),
+        (["--data_name", "RP", "--yaws", "0", "1e-7"], "--yaws 1e-07"),  # no list would find its folder
+        (["--data_name", ""], "--data_name "),
     ],
 )
 def test_unusable_arguments_are_one_line(

@@ -129,6 +129,17 @@ def test_missing_texture_or_fit_is_named(tmp_path: Path):
         THuman2(tmp_path, 256).load("0001")
 
 
+def test_a_folder_that_may_not_be_looked_into_is_a_failure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """pathlib passes over such folders in silence."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.obj").write_text("")
+    monkeypatch.setattr("datasets.rendering.scan_sources.os.access", lambda path, how: False)  # root may look anywhere
+    source = MeshFolder(tmp_path, 128)
+    assert source.names() == ["a", "closed"]
+    with pytest.raises(InputError, match="closed: this folder cannot be read"):
+        source.load("closed")
+
+
 def test_folder_names_are_unique_words(tmp_path: Path):
     for name in ("a.obj", "a.ply", "b/b.obj", "b/c d.obj", ".hidden.obj", "note.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

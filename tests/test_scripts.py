@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import evaluate
+import render
+import test_model
+import test_poisson
+import train
+
 ROOT = Path(__file__).parents[1]
 CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
 
@@ -32,6 +38,23 @@ def test_ctrl_c_while_python_ends_is_one_line(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(f"import atexit\natexit.register(lambda: exec({CTRL_C!r}))\n")
     code, errors = ended(["test_poisson.py", str(tmp_path)], tmp_path)
     assert code == 130 and errors.endswith("that test_model.py writes\nstopped by Ctrl-C\n") and errors.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (test_model.main, [""]),
+        (test_poisson.main, ["--save_path", ""]),
+        (evaluate.main, ["--pred", "", "--gt", "a"]),
+        (render.main, ["--data_name", "RP", "--data_path", ""]),
+        (train.main, ["--phase", "1", "--save_path", ""]),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_where_the_shell_stands(capsys, main, arguments):
+    """As "$PHOTOS" is where the variable is not set."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert capsys.readouterr().err.splitlines()[-1].endswith("is a variable of the shell not set?")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

@@ -112,6 +112,8 @@ def _read(path: Path) -> Any:
             cut = first.startswith(b"PK") and ", and cut short: download or copy it again"
             raise pickle.UnpicklingError(f"{what}{cut or ''}")
         return read_tensor_file(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected {EXPECTED}") from error
     except Exception as error:  # on arbitrary bytes the reader of a pickle may raise anything, IndexError too
         is_said = isinstance(error, pickle.UnpicklingError | zipfile.BadZipFile)
         reason = f"{error}" if is_said else "no file that torch wrote"

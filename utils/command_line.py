@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -12,6 +13,13 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
         if action.default is None or action.default is False:
             return action.help
         return super()._get_help_string(action)
+
+
+def given_path(text: str) -> Path:
+    """The type of an option that is a file or folder: an empty one would be the folder where the shell stands."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty, expected a path: is a variable of the shell not set?")
+    return Path(text)
 
 
 def positive(text: str) -> int:

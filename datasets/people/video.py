@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from utils.errors import InputError
 from utils.files import check_name
 
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what FFmpeg says of a damaged file names none
 HINT = "expected a video that OpenCV can decode, such as H.264 in mp4 or mov"
 
 

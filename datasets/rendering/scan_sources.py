@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -95,6 +96,15 @@ def _first(candidates: list[Path], what: str) -> Path:
 def _one_word(name: str) -> str:
     """List files separate paths by blanks, so names have none."""
     return "_".join(name.split())
+
+
+def _is_mesh(path: Path) -> bool:
+    return path.suffix.lower() in MESH_SUFFIXES and path.is_file()
+
+
+def _is_closed(path: Path) -> bool:
+    """Whether it is a folder that this user may not look into: what is in it shall not be passed over in silence."""
+    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def _folders(root: Path, ending: str = "") -> list[str]:
@@ -245,8 +255,8 @@ class MeshFolder:
     @cached_property
     def meshes(self) -> dict[str, Path]:
         """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
-        found = sorted(path for path in self.root.rglob("*") if path.suffix.lower() in MESH_SUFFIXES)
-        found = [path for path in found if path.is_file() and not path.name.startswith(".")]
+        found = [path for path in sorted(self.root.rglob("*")) if not path.name.startswith(".")]
+        found = [path for path in found if _is_mesh(path) or _is_closed(path)]
         if not found:
             raise InputError(f"{self.root}: no meshes, expected files {', '.join(MESH_SUFFIXES)}")
         meshes: dict[str, Path] = {}
@@ -270,4 +280,6 @@ class MeshFolder:
     def load(self, name: str) -> Scan:
         """See ScanSource."""
         path = self.meshes[name]
+        if _is_closed(path):
+            raise InputError(f"{path}: this folder cannot be read, expected meshes")
         return _load(name, path, self.size, None, path.with_suffix(".json"))
