@@ -47,8 +47,8 @@ HELD_RADIUS = 0.42
 
 MOST_PIXELS = 30000
 """What OpenCV can draw."""
-SMALLEST_PIECE = (5, 5)
-"""Rows and columns of the grid."""
+THINNEST, FEWEST_CELLS = 5, 60
+"""A piece of a garment from which more can be made: cells across, and cells in all where a hand may hold it."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     if foreign is None:
         return picture
     covered = there & grid.pixels(foreign)
-    known = there & grid.pixels(_large(body & ~foreign)) & ~covered
+    known = there & grid.pixels(_thick(body & ~foreign)) & ~covered
     if not known.any() or not covered.any():
         return picture
     result, filled = picture.copy(), covered_along_rows(crop, known, covered)
@@ -178,16 +178,23 @@ def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.nd
             sides = lab[near][flank[near]]
             squared = (lab[row] ** 2).sum(1)[:, None] + (sides**2).sum(1) - 2 * lab[row] @ sides.T
             foreign[row] &= np.count_nonzero(squared < FOREIGN**2, axis=1) < least * max(len(sides), 1)
-    # Pieces of a garment between arms and what they hold are too small to tell what they are.
-    foreign |= arms | (held & garment & ~_large(garment & ~foreign))
+    foreign |= arms
     if not foreign.any() or foreign.sum() > LARGEST_FRACTION * body.sum():
         return None
-    return cv2.dilate(foreign.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    foreign = cv2.dilate(foreign.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    # Pieces of a garment between arms and what they hold are too small to tell what they are.
+    return foreign | (held & ~_large(_thick(body & ~foreign)))
+
+
+def _thick(cells: np.ndarray) -> np.ndarray:
+    """The cells (ROWS, COLUMNS) bool that lie in squares THINNEST wide."""
+    return cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_OPEN, np.ones((THINNEST, THINNEST), np.uint8)) > 0
 
 
 def _large(cells: np.ndarray) -> np.ndarray:
-    """Cells (ROWS, COLUMNS) bool in pieces of SMALLEST_PIECE or larger."""
-    return cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_OPEN, np.ones(SMALLEST_PIECE, np.uint8)) > 0
+    """The cells (ROWS, COLUMNS) bool in pieces of FEWEST_CELLS or more."""
+    _, piece, stats, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=4)
+    return cells & (stats[:, cv2.CC_STAT_AREA] >= FEWEST_CELLS)[piece]
 
 
 def _sides_near(row: int, seen: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
