@@ -12,6 +12,7 @@ from utils.script import ends_in_one_line
 import argparse
 import importlib.util
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,9 +32,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--load_ckpt", default=SHIPPED_CHECKPOINT, help="checkpoint of this project, or the authors'")
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:n or mps")
-    parser.add_argument("--port", type=int, default=7860, help="of the page on 127.0.0.1")
+    parser.add_argument("--port", type=positive, default=7860, help="of the page on 127.0.0.1")
     parser.add_argument("--jobs", type=positive, default=1, help="photos at a time; the others wait")
     return parser.parse_args(argv)
+
+
+def check_port(port: int) -> None:
+    """Find out before the model is loaded whether a page can be served there.
+
+    Raises:
+        InputError: it cannot.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or "no such port"
+            raise InputError(f"--port {port}: {why}, expected one from 1 to 65535 that is free") from error
 
 
 @ends_in_one_line
@@ -46,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("error: Gradio is not installed: pip install -r requirements-app.txt", file=sys.stderr)
         return 2
     try:
+        check_port(args.port)
         digitizer = PhotoDigitizer.load(args.load_ckpt, args.device)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

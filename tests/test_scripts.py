@@ -1,17 +1,20 @@
 """How scripts end when they are stopped in their first and last moments, or what they print has no room."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import app
 import evaluate
 import render
 import test_model
 import test_poisson
 import train
+from utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CTRL_C = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
@@ -55,6 +58,15 @@ def test_an_empty_path_is_not_the_folder_where_the_shell_stands(capsys, main, ar
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert capsys.readouterr().err.splitlines()[-1].endswith("is a variable of the shell not set?")
+
+
+def test_a_port_that_is_taken_or_none_is_said_before_the_model_is_loaded():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        for port in (other.getsockname()[1], 99_999):
+            with pytest.raises(InputError, match=f"--port {port}: .*expected one from 1 to 65535 that is free"):
+                app.check_port(port)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
