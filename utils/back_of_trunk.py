@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from geometry.window import Window
-from utils.fold_fill import blended, covered_along_rows
+from utils.fold_fill import blended, covered_along_rows, covered_with
 from utils.picture_joints import PictureJoints
 
 ROWS, COLUMNS = 72, 48
@@ -157,6 +157,10 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     if not known.any() or not covered.any():
         return picture
     result, filled = picture.copy(), covered_along_rows(crop, known, covered)
+    # A print is smaller than an arm with a ball: the light of its surroundings can go on across it.
+    prints = covered & grid.pixels(_apart(foreign, arms | held))
+    if prints.any():
+        filled[prints] = covered_with(crop, known, prints, joints.length / 2)[prints]
     result[grid.window.slices] = blended(crop, filled, covered, max(joints.length / ROWS / 2, 0.5))
     return result
 
@@ -184,6 +188,12 @@ def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.nd
     foreign = cv2.dilate(foreign.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     # Pieces of a garment between arms and what they hold are too small to tell what they are.
     return foreign | (held & ~_large(_thick(body & ~foreign)))
+
+
+def _apart(cells: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The cells (ROWS, COLUMNS) bool in pieces without one of the others."""
+    _, piece = cv2.connectedComponents(cells.astype(np.uint8), connectivity=4)
+    return cells & ~np.isin(piece, piece[cells & others])
 
 
 def _thick(cells: np.ndarray) -> np.ndarray:
