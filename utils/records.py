@@ -81,15 +81,24 @@ class Records:
             return []
         return [file for file in files if isinstance(file, str) and ".." not in Path(file).parts and file[:1] != "/"]
 
+    def _files_of_others(self, name: str) -> set[str]:
+        """Files of all results of this kind but one."""
+        folder = self.root / "records" / self.kind
+        names = (path.relative_to(folder).as_posix().removesuffix(".json") for path in folder.rglob("*.json"))
+        return {file for other in names if other != name for file in self._files(other)}
+
     def write(self, name: str, inputs: Mapping[str, Any], files: Sequence[Path], **about: Any) -> None:
         """Mark a result as done; files of the one before that this one does not have, as of more people, are removed.
+
+        Those that are another result's by now stay: the first person of photo a has the name of a photo a_1.
 
         Args:
             inputs: `stamps` of its inputs from before they were read.
             files: of the result, inside the root.
             about: what else is worth knowing, for people to read; NAMED counts as inputs.
         """
-        for place in set(self._files(name)).difference(file.relative_to(self.root).as_posix() for file in files):
+        left = set(self._files(name)).difference(file.relative_to(self.root).as_posix() for file in files)
+        for place in left - self._files_of_others(name) if left else ():
             with contextlib.suppress(OSError, ValueError):  # a damaged record may name anything
                 (self.root / place).unlink()
         sizes = {file.relative_to(self.root).as_posix(): _size(file) for file in files}
