@@ -30,6 +30,7 @@ from geometry.side_gap import closed_cloud
 from models.digitizer import FrontBack
 from models.result_maps import depth_pictures
 from utils.batch import run_batch
+from utils.command_line import given_path
 from utils.errors import InputError
 from utils.files import read_photo, write_png
 from utils.ply import write_cloud
@@ -121,11 +122,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument(
-        "--data_path", type=Path, default=Path("data"), help="data folder of the training people; truth: of the photos"
+        "--data_path",
+        type=given_path,
+        default=Path("data"),
+        help="data folder of the training people; truth: of the photos",
     )
     parser.add_argument("--lists", nargs="+", default=["Synthetic_train"], help="their lists, as in configs")
-    parser.add_argument("--pred", type=Path, required=True, help="output folder of test_model.py")
-    parser.add_argument("--save_path", type=Path, default=Path("results"))
+    parser.add_argument("--pred", type=given_path, required=True, help="output folder of test_model.py")
+    parser.add_argument("--save_path", type=given_path, default=Path("results"))
     parser.add_argument("--save_name", required=True)
     return parser.parse_args(argv)
 

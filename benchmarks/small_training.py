@@ -6,13 +6,13 @@ import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import islice
-from pathlib import Path
 
 from benchmarks.loading import CONFIGS, PAIR, data_folder
-from inference.photo_digitizer import SHIPPED_CHECKPOINT
+from inference import SHIPPED_CHECKPOINT
 from training.opening import open_training
 from training.reading import batches_of_steps, loader_of, reading
 from training.run import Run
+from training.schedule import has_fixed_statistics
 from training.settings import Settings
 from utils.config import build_config, override, read_yaml
 from utils.files import write_text
@@ -20,15 +20,14 @@ from utils.files import write_text
 SAMPLES = 24
 """Of the list, which names one person again and again: backgrounds, light and crops differ."""
 CANVAS = 768
-ENDLESS = "epochs=100000"
 
 
 def _run(phase: int, changes: tuple[str, ...]) -> Run:
     root = data_folder(CANVAS)
     write_text(root / "list/all.txt", f"{PAIR.list_line}\n" * SAMPLES)
-    lists = ("data.train=[all]", "data.validation=[all]", f"phase{phase}.{ENDLESS}")
+    lists = ("data.train=[all]", "data.validation=[all]", f"phase{phase}.epochs=100000")
     settings = build_config(Settings, override(read_yaml(CONFIGS / "small.yaml"), [*lists, *changes]), "small.yaml")
-    return Run(settings, phase, root, root / "run", start_from=Path(SHIPPED_CHECKPOINT))
+    return Run(settings, phase, root, root / "run", start_from=SHIPPED_CHECKPOINT)
 
 
 def epoch(phase: int, *changes: str) -> Callable[[], dict[str, float]]:
@@ -47,7 +46,7 @@ def epoch(phase: int, *changes: str) -> Callable[[], dict[str, float]]:
 
     def work() -> dict[str, float]:
         for taken in islice(steps, order.steps_per_epoch):
-            learner.phase.train(fixed_statistics=run.options.fixed_statistics == 1)
+            learner.phase.train(has_fixed_statistics(run.options, 0, order.steps_per_epoch))
             learner.update(learner.gradients(taken).terms, run.options.learning_rate)
         return {"samples/s": order.steps_per_epoch * order.per_step}
 

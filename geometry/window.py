@@ -46,9 +46,10 @@ class Window:
 
     def clipped(self, height: int, width: int | None = None) -> Window:
         """The part inside a grid; a square one without a width."""
-        sides = (height, height, *(height if width is None else width,) * 2)
-        edges = (self.top, self.bottom, self.left, self.right)
-        return Window(*(min(max(edge, 0), side) for edge, side in zip(edges, sides, strict=True)))
+        width = height if width is None else width
+        rows = (min(max(edge, 0), height) for edge in (self.top, self.bottom))
+        columns = (min(max(edge, 0), width) for edge in (self.left, self.right))
+        return Window(*rows, *columns)
 
     def grown(self, margin: int, height: int, width: int | None = None) -> Window:
         """Every side moved outwards by margin [px], clipped to a grid; a square one without a width."""

@@ -274,9 +274,9 @@ class DigitizedPerson:
             InputError: the step is no divisor of the canvas.
         """
         folder, options = ResultFolder.at(folder), options or MeshOptions()
-        is_usual = options.step in (None, self.viewing_step) and not options.open_jumps
-        shape = None if is_usual else self.map_mesh(options.step or self.viewing_step, options.open_jumps)
-        mesh = self.textured(shape or self.viewing_mesh)
+        step = options.step or self.viewing_step
+        is_usual = step == self.viewing_step and not options.open_jumps
+        mesh = self.textured(self.viewing_mesh if is_usual else self.map_mesh(step, options.open_jumps))
         body = Body(self.head, self.standing)
         write_texture(folder, self.name, self.texture, body)
         if options.height is not None:

@@ -133,7 +133,7 @@ def test_a_folder_that_may_not_be_looked_into_is_a_failure_of_its_own(tmp_path: 
     """pathlib passes over such folders in silence."""
     (tmp_path / "closed").mkdir()
     (tmp_path / "a.obj").write_text("")
-    monkeypatch.setattr("datasets.rendering.scan_sources.os.access", lambda path, how: False)  # root may look anywhere
+    monkeypatch.setattr("os.access", lambda path, how: False)  # root may look anywhere
     source = MeshFolder(tmp_path, 128)
     assert source.names() == ["a", "closed"]
     with pytest.raises(InputError, match="closed: this folder cannot be read"):

@@ -43,8 +43,6 @@ BEFORE_TRUNK = 0.75
 """Thickness of the body, of the median of the trunk, from which an arm is before the trunk and not beside it."""
 HELD_RADIUS = 0.42
 """How far from a hand before the trunk what it holds may hide the sides [trunk lengths]."""
-
-
 MOST_PIXELS = 30000
 """What OpenCV can draw."""
 THINNEST, FEWEST_CELLS = 5, 60
@@ -156,6 +154,7 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     known = there & grid.pixels(_thick(body & ~foreign)) & ~covered
     if not known.any() or not covered.any():
         return picture
+    # All of it: where a row has nothing known, its columns go on from what other rows were covered with.
     result, filled = picture.copy(), covered_along_rows(crop, known, covered)
     # A print is smaller than an arm with a ball: the light of its surroundings can go on across it.
     prints = covered & grid.pixels(_apart(foreign, arms | held))

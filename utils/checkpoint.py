@@ -109,8 +109,8 @@ def _read(path: Path) -> Any:
         if not first:
             raise pickle.UnpicklingError("it is empty")
         if what and not zipfile.is_zipfile(path):  # as torch's own files are
-            cut = first.startswith(b"PK") and ", and cut short: download or copy it again"
-            raise pickle.UnpicklingError(f"{what}{cut or ''}")
+            cut = ", and cut short: download or copy it again" if first.startswith(b"PK") else ""
+            raise pickle.UnpicklingError(f"{what}{cut}")
         return read_tensor_file(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected {EXPECTED}") from error

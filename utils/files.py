@@ -74,6 +74,11 @@ def _is_no_letter(letter: str) -> bool:
     return letter in "/\\" or letter in TURNING or unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
 
 
+def is_closed(path: Path) -> bool:
+    """Whether it is a folder that this user may not look into: pathlib passes over what is in it in silence."""
+    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+
+
 def check_writable(folder: Path) -> None:
     """Find out before long work whether files can be made in a folder, which is made if it is not there.
 

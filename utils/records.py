@@ -66,15 +66,14 @@ class Records:
 
     def forget(self, name: str) -> None:
         """Take the mark of "done" away, before the work begins. Which files there are stays known."""
-        files = self._files(name)
+        files = self._files(self.path(name))
         if files:
             write_text(self.path(name), json.dumps({UNFINISHED: True, "files": files}, indent=1) + "\n")
         else:
             self.path(name).unlink(missing_ok=True)
 
-    def _files(self, name: str) -> list[str]:
-        """Files that an earlier result has left, relative to the root."""
-        path = self.path(name)
+    def _files(self, path: Path) -> list[str]:
+        """Files that the result of a record has left, relative to the root."""
         try:
             files = list(read_json(path, "the record of a result")["files"]) if path.exists() else []
         except (InputError, KeyError, TypeError):
@@ -83,9 +82,9 @@ class Records:
 
     def _files_of_others(self, name: str) -> set[str]:
         """Files of all results of this kind but one."""
-        folder = self.root / "records" / self.kind
-        names = (path.relative_to(folder).as_posix().removesuffix(".json") for path in folder.rglob("*.json"))
-        return {file for other in names if other != name for file in self._files(other)}
+        own = self.path(name)
+        others = (path for path in (self.root / "records" / self.kind).rglob("*.json") if path != own)
+        return {file for path in others for file in self._files(path)}
 
     def write(self, name: str, inputs: Mapping[str, Any], files: Sequence[Path], **about: Any) -> None:
         """Mark a result as done; files of the one before that this one does not have, as of more people, are removed.
@@ -97,7 +96,7 @@ class Records:
             files: of the result, inside the root.
             about: what else is worth knowing, for people to read; NAMED counts as inputs.
         """
-        left = set(self._files(name)).difference(file.relative_to(self.root).as_posix() for file in files)
+        left = set(self._files(self.path(name))).difference(file.relative_to(self.root).as_posix() for file in files)
         for place in left - self._files_of_others(name) if left else ():
             with contextlib.suppress(OSError, ValueError):  # a damaged record may name anything
                 (self.root / place).unlink()

@@ -23,6 +23,8 @@ IMAGE_FILES = (
 )
 """The five pictures of a pair: the folder of their kind, and what follows the subject in the name."""
 JOINTS_FILE = (JOINTS, "_front.npy")
+_BETWEEN_PATHS = re.compile(r"\s+(?=/)")
+"""In a line of a list; names may have blanks."""
 _VIEW = re.compile(r"(?P<set>.+)_0_y_(?P<yaw>-?\d+(\.\d+)?)_x")
 
 
@@ -98,12 +100,12 @@ class Pair:
         Raises:
             InputError: the line does not name one pair of the official layout.
         """
-        paths = re.split(r"\s+(?=/)", line.strip())  # names may have blanks
+        paths = _BETWEEN_PATHS.split(line.strip())
         shaded = Path(paths[0])
         view = viewpoint_of(shaded.parent.name)
         if view and shaded.name.endswith("_front.png"):
             pair = cls(view.set_name, shaded.name.removesuffix("_front.png"), view.yaw)
-            if paths == re.split(r"\s+(?=/)", pair.list_line):
+            if paths == _BETWEEN_PATHS.split(pair.list_line):
                 return pair
         raise InputError(
             f"line {line.strip()!r}, expected three paths like {cls('RP', 'rp_someone_posed_001', -30).list_line}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from datasets.people.person import Photo
 from datasets.people.video import Video
 from utils.errors import InputError, one_line
-from utils.files import PHOTO_SUFFIXES
+from utils.files import PHOTO_SUFFIXES, is_closed
 
 OTHER_PICTURES = frozenset(
     ".arw .cr2 .cr3 .dng .nef .orf .raf .rw2 .exr .hdr .jp2 .jxl .psd .tga .svg .eps .ppm .pgm".split()
@@ -109,7 +108,7 @@ def _files_of(path: Path, recursive: bool, above: tuple[Path, ...] = ()) -> Iter
     for entry in path.iterdir():
         if entry.name.startswith("."):
             continue
-        if recursive and entry.is_dir() and entry.resolve() not in above and os.access(entry, os.R_OK | os.X_OK):
+        if recursive and entry.is_dir() and entry.resolve() not in above and not is_closed(entry):
             yield from _files_of(entry, recursive, above)
         else:
             yield entry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +16,7 @@ from datasets.rendering.scan_file import read_colored_mesh
 from datasets.rendering.scan_placement import turned
 from geometry.keypoints import WHOLEBODY
 from utils.errors import InputError
-from utils.files import read_json
+from utils.files import is_closed, read_json
 from utils.mesh_formats.mesh_reader import MESH_SUFFIXES
 from utils.numeric_pickle import read_numeric_pickle
 
@@ -100,11 +99,6 @@ def _one_word(name: str) -> str:
 
 def _is_mesh(path: Path) -> bool:
     return path.suffix.lower() in MESH_SUFFIXES and path.is_file()
-
-
-def _is_closed(path: Path) -> bool:
-    """Whether it is a folder that this user may not look into: what is in it shall not be passed over in silence."""
-    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def _folders(root: Path, ending: str = "") -> list[str]:
@@ -256,7 +250,7 @@ class MeshFolder:
     def meshes(self) -> dict[str, Path]:
         """Subject -> mesh. `a/a.obj` is subject a, `a/b.obj` is a_b; a suffix joins the name only where two clash."""
         found = [path for path in sorted(self.root.rglob("*")) if not path.name.startswith(".")]
-        found = [path for path in found if _is_mesh(path) or _is_closed(path)]
+        found = [path for path in found if _is_mesh(path) or is_closed(path)]
         if not found:
             raise InputError(f"{self.root}: no meshes, expected files {', '.join(MESH_SUFFIXES)}")
         meshes: dict[str, Path] = {}
@@ -280,6 +274,6 @@ class MeshFolder:
     def load(self, name: str) -> Scan:
         """See ScanSource."""
         path = self.meshes[name]
-        if _is_closed(path):
+        if is_closed(path):
             raise InputError(f"{path}: this folder cannot be read, expected meshes")
         return _load(name, path, self.size, None, path.with_suffix(".json"))
