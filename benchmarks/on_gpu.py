@@ -103,7 +103,7 @@ def golden_step(number: int, precision: str, device: torch.device) -> Row:
     return {"what": f"golden step of phase {number}", "precision": precision, "losses off by": max(off)}
 
 
-def _clocked(work: Callable[[], object], device: torch.device) -> Row:
+def clocked(work: Callable[[], object], device: torch.device) -> Row:
     """Median and spread of the seconds, and the most memory that tensors took."""
     torch.cuda.reset_peak_memory_stats(device)
     seconds = []
@@ -127,7 +127,7 @@ def forward_time(precision: str, device: torch.device) -> Row:
     def work() -> None:
         model(sample.photo, sample.poses, PERSON)
 
-    return {"what": "forward", "batch": 1, "precision": precision} | _clocked(work, device)
+    return {"what": "forward", "batch": 1, "precision": precision} | clocked(work, device)
 
 
 def step_time(number: int, window: str, batch: int, precision: str, device: torch.device) -> Row:
@@ -136,9 +136,9 @@ def step_time(number: int, window: str, batch: int, precision: str, device: torc
     phase = _phase(paper_model().train(), number, window, precision, device)
     work = stepping(phase, optimizer_of(phase), _sample(batch, PERSON, device))
     title = f"phase {number}, {window}" if number == 2 else "phase 1"
-    clocked = _clocked(work, device)
-    row = {"what": title, "batch": batch, "precision": precision, "samples/s": batch / clocked["median [s]"]}
-    return row | clocked
+    clock = clocked(work, device)
+    row = {"what": title, "batch": batch, "precision": precision, "samples/s": batch / clock["median [s]"]}
+    return row | clock
 
 
 def rows(device: torch.device) -> list[partial[Row]]:

@@ -51,22 +51,34 @@ def coarse_of(depth: Array, canvas: int) -> Array:
     return depth[..., start::stride, start::stride]
 
 
-def columns_around(depth: Tensor, width: int, windows: Sequence[Window]) -> Tensor:
-    """For every sample as many columns as all people need, and no fewer than `width`: the person is in their middle.
+def columns_needed(windows: Sequence[Window], least: int, size: int) -> int:
+    """How many columns of a coarse map hold each of some people: told on the host, so that no GPU is waited for.
+
+    Args:
+        windows: of the full canvas, around each person.
+        least: a multiple of COLUMN_STEP.
+        size: side r of the coarse map.
+
+    Returns:
+        A multiple of COLUMN_STEP, or r: `least` or more.
+    """
+    widest = -(-max(window.width for window in windows) // COARSE_STRIDE)
+    return min(max(least, -(-widest // COLUMN_STEP) * COLUMN_STEP), size)
+
+
+def columns_around(depth: Tensor, width: int) -> Tensor:
+    """For every sample as many columns as `columns_needed` tells: the person is in their middle.
 
     Args:
         depth: (B, 2, r, r) coarse depth, 0 on the background.
-        width: a multiple of COLUMN_STEP.
-        windows: of the full canvas, around each person: a shape is told on the host, so that no GPU is waited for.
+        width: w columns.
 
     Returns:
-        (B, w) indices of columns, w a multiple of COLUMN_STEP or r.
+        (B, w) indices of columns.
     """
     size = depth.shape[-1]
     present = (depth[:, 0] > 0).any(1).int()
     first, end = present.argmax(1), size - present.flip(1).argmax(1)
-    widest = -(-max(window.width for window in windows) // COARSE_STRIDE)
-    width = min(max(width, -(-widest // COLUMN_STEP) * COLUMN_STEP), size)
     start = ((first + end - width) // 2).clamp(0, size - width)
     return start[:, None] + torch.arange(width, device=depth.device)
 

@@ -10,7 +10,7 @@ from torch import nn
 from datasets.pairs.augmentation import Augmentation, AugmentationConfig
 from datasets.pairs.samples import PackedSample, Sample
 from datasets.pairs.training_pairs import TrainingPairs, read_lists
-from geometry.coarse_grid import coarse_of, columns_around
+from geometry.coarse_grid import coarse_of, columns_around, columns_needed
 from geometry.parts import KINDS
 from geometry.window import Window
 from losses.objective import phase1_objective
@@ -281,7 +281,7 @@ def test_columns_hold_every_person_and_are_no_more_than_the_widest_needs():
         depth[person, :, 40, first:end] = 3.0
         windows.append(Window(0, 768, 8 * first, 8 * end))
     for asked, width in ((16, 48), (64, 64), (96, 96)):
-        columns = columns_around(depth, asked, windows)
+        columns = columns_around(depth, columns_needed(windows, asked, 96))
         assert columns.shape == (3, width)
         assert columns.min() >= 0 and columns.max() < 96
         for person in range(3):

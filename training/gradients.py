@@ -27,13 +27,14 @@ class GradientExchange:
 
     Args:
         networks: in the order in which a step completes their gradients.
+        in_place: keep the buffers in a process alone, too: for passes that are recorded (training.recorded).
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], in_place: bool = False) -> None:
         self.parameters = {name: list(network.parameters()) for name, network in networks.items()}
         self.buffers: dict[str, Tensor] = {}
         self.pending: list[tuple[dist.Work, Tensor]] = []
-        if dist.is_initialized():
+        if in_place or dist.is_initialized():
             self.buffers = {name: shared_gradients(parameters) for name, parameters in self.parameters.items()}
 
     def clear(self) -> None:
@@ -47,7 +48,7 @@ class GradientExchange:
 
     def start(self, network: str) -> None:
         """After the last backward pass that reaches a network in this step."""
-        if network in self.buffers:
+        if dist.is_initialized():
             with naming_lost_processes():
                 work = dist.all_reduce(self.buffers[network], async_op=True)
             self.pending.append((work, self.buffers[network]))

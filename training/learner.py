@@ -15,6 +15,7 @@ from models.digitizer import Digitizer
 from training import ranks
 from training.gradients import GradientExchange
 from training.reading import Batch
+from training.recorded import RecordedPhase
 from training.refiner_crops import CropPhase
 from training.run import Run
 from training.steps import BatchResult, FirstPhase, Phase, SecondPhase, parameters_of
@@ -50,6 +51,9 @@ class Learner:
 
     Args:
         model: with the weights that the run begins with, on the device; phase 2 folds its frozen networks here.
+
+    Raises:
+        InputError: compute.cuda_graphs without CUDA.
     """
 
     def __init__(self, run: Run, model: Digitizer, device: torch.device) -> None:
@@ -60,7 +64,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=run.options.precision == "fp16")
         self.phase = _phase_of(run, model, device)
         self.parameters = dict(parameters_of(self.phase.networks))
-        self.exchange = GradientExchange(self.phase.networks)
+        self.exchange = GradientExchange(self.phase.networks, in_place=isinstance(self.phase, RecordedPhase))
         self.buffers = [buffer for network in self.phase.networks.values() for buffer in network.buffers()]
         self.before = [buffer.clone() for buffer in self.buffers]  # as they were before the step at hand
 
@@ -128,6 +132,8 @@ def _phase_of(run: Run, model: Digitizer, device: torch.device) -> Phase:
     phase: Phase
     if run.phase == 1:
         phase = FirstPhase(model, run.settings.loss, autocast, options.networks, columns=compute.coarse_columns)
+        if compute.cuda_graphs:
+            phase = RecordedPhase(phase, device)
     elif compute.refiner_crop:
         phase = CropPhase(model, run.settings.loss, autocast)
     else:

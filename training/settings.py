@@ -82,6 +82,7 @@ class ComputeSettings:
     device: str = "auto"  # "cpu", "cuda", or "auto": CUDA where there is one
     channels_last: bool = False  # memory layout: faster convolutions
     compile: bool = False  # torch.compile for every network (models.compiling)
+    cuda_graphs: bool = False  # phase 1: record its passes once, for small models on a GPU (training.recorded)
     recompute: bool = False  # phase 2: keep fewer activations, and compute them again in the backward pass
     sync_batchnorm: bool = False  # statistics over the batches of all processes
     timeout_minutes: float = 10.0  # that a process waits for the others before it takes them for lost
@@ -90,6 +91,9 @@ class ComputeSettings:
     refiner_crop: int = 0  # side of random crops [px], whose inputs are kept on disk; 0: the whole refiner_window
 
     def __post_init__(self) -> None:
+        if self.cuda_graphs and (self.compile or self.sync_batchnorm):
+            other = "compile" if self.compile else "sync_batchnorm"
+            raise ValueError(f"cuda_graphs and {other} are both on, expected one of them")
         _refuse_below(self, timeout_minutes=0.01, coarse_columns=0, refiner_crop=0)
         if self.coarse_columns % COLUMN_STEP:
             raise ValueError(f"coarse_columns is {self.coarse_columns}, expected a multiple of {COLUMN_STEP}")
@@ -129,6 +133,8 @@ class Settings:
         largest = self.model.canvas - 2 * RECEPTIVE_MARGIN
         if self.compute.refiner_crop > largest:
             raise ValueError(f"compute.refiner_crop is {self.compute.refiner_crop}, expected at most {largest}")
+        if self.compute.cuda_graphs and self.phase1.precision == "fp16":
+            raise ValueError("phase1.precision is fp16 with compute.cuda_graphs, expected bf16, tf32 or fp32")
         self._refuse_single_pixels()
 
     def _refuse_single_pixels(self) -> None:

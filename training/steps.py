@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets.pairs.samples import Sample
-from geometry.coarse_grid import COARSE_STRIDE, columns_around
+from geometry.coarse_grid import COARSE_STRIDE, columns_around, columns_needed
 from geometry.parts import KINDS, PartKind
 from geometry.window import Window
 from losses.objective import Terms, phase1_objective, phase2_objective
@@ -96,7 +96,7 @@ class FirstPhase:
 
     Args:
         networks: "all"; "coarse" or "parts" train these alone and leave the others as they are.
-        columns: of "coarse", how many columns around each person the networks see (`columns_around`); 0: all.
+        columns: of "coarse", how many columns around each person the networks see (`columns_needed`); 0: all.
     """
 
     def __init__(
@@ -116,6 +116,11 @@ class FirstPhase:
     def train(self, fixed_statistics: bool = False) -> None:
         """Put the trained networks in training mode, and nothing else (`train_only`)."""
         train_only(self.networks, self.model, fixed_statistics)
+
+    def columns_of(self, batch: Sample) -> int:
+        """How many columns of the coarse maps the coarse networks see of each person: all, or those around people."""
+        size = self.model.canvas // COARSE_STRIDE
+        return columns_needed(batch.windows, self.columns, size) if self.columns else size
 
     def run(self, batch: Sample, scaled: Scaled, complete: Complete = lambda network: None) -> BatchResult:
         """Forward and backward; gradients are added to what is there."""
@@ -150,7 +155,7 @@ class FirstPhase:
         """Both coarse networks; returns the coarse normals without graph."""
         model, small, truth, seen = self.model, self.model.shrink(way.batch.photo), way.truth, 1.0
         if self.columns:
-            columns = columns_around(truth.coarse_depth, self.columns, way.batch.windows)
+            columns = columns_around(truth.coarse_depth, self.columns_of(way.batch))
             seen = columns.shape[1] / small.shape[-1]
             small, target = _at_columns(small, columns), _at_columns(truth.coarse_depth, columns)
             truth = Truth(target, truth.canvas_from_part, truth.canvas)
