@@ -33,6 +33,9 @@ SHADE = 0.5
 """Weight of lightness in that distance: folds and shadows are of the garment."""
 LARGEST_FRACTION = 0.75
 """Of the trunk, above which the sides do not say what the garment is like."""
+WAIST, SEAM = 0.85, 0.03
+"""Where one garment ends and the next begins if no side shows it, and over what height they mix: from shoulders to hips
+[trunk lengths]."""
 NARROWEST = 0.3
 """Width of the shoulders [trunk lengths] below which the person is seen from the side."""
 ARM_RADIUS, HAND_RADIUS, FINGER_TIPS = 0.12, 0.14, 0.5
@@ -66,6 +69,13 @@ class TrunkJoints(PictureJoints):
     def is_seen_from_front(self) -> bool:
         """Whether the shoulders lie as far apart as those of a person who faces the camera."""
         return self.shoulders[1, 0] - self.shoulders[0, 0] > NARROWEST * self.length
+
+    def below_waist(self, window: Window) -> np.ndarray:
+        """(h, w) float32 in [0, 1]: how far the pixels of a window lie below the waist and not above it."""
+        down = (self.hips.mean(0) - self.shoulders.mean(0)) / self.length**2
+        x = np.arange(window.left, window.right, dtype=np.float32) + 0.5 - self.shoulders[:, 0].mean()
+        y = np.arange(window.top, window.bottom, dtype=np.float32)[:, None] + 0.5 - self.shoulders[:, 1].mean()
+        return np.clip((x * down[0] + y * down[1] - WAIST) / SEAM + 0.5, 0, 1).astype(np.float32)
 
     def corners(self) -> np.ndarray:
         """(4, 2) float32 [px]: the trunk, as wide as the shoulders, from its top left corner on clockwise."""
@@ -155,7 +165,7 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     if not known.any() or not covered.any():
         return picture
     # All of it: where a row has nothing known, its columns go on from what other rows were covered with.
-    result, filled = picture.copy(), covered_along_rows(crop, known, covered)
+    result, filled = picture.copy(), covered_along_rows(crop, known, covered, joints.below_waist(grid.window))
     # A print is smaller than an arm with a ball: the light of its surroundings can go on across it.
     prints = covered & grid.pixels(_apart(foreign, arms | held))
     if prints.any():

@@ -7,10 +7,10 @@ import numpy as np
 
 from geometry.pixel_sets import eroded, nearest_in
 
+LEAST = 1e-6
+"""Of a weight: where only one side is known, it has all of it."""
 FOLDS = 6
 """How often the known part is folded over its edge to cover the rest; each time reaches twice as far."""
-SHARP_ALONG_COLUMNS = 6
-"""Power of nearness: along columns one garment ends where the next begins, along rows both ends mix."""
 
 
 def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, unit: float) -> np.ndarray:
@@ -40,7 +40,7 @@ def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, un
     return everywhere + filled - _mean_around(filled, known | covered, 0.05 * unit)
 
 
-def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarray) -> np.ndarray:
+def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, below: np.ndarray) -> np.ndarray:
     """The picture whose covered pixels take what is known in their row, folded over both ends of the gap and mixed.
 
     What is horizontal, as hems and stripes are, goes on. Rows in which nothing is known do the same along columns.
@@ -49,18 +49,19 @@ def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarr
         picture: (h, w, 3) uint8.
         known: (h, w) bool, where the colors come from; at least one pixel.
         covered: (h, w) bool, where they go.
+        below: (h, w) in [0, 1], how much a pixel takes from below it and not from above, where both are known.
 
     Returns:
         (h, w, 3) float32; right on the covered part alone.
     """
     filled, known = picture.astype(np.float32), known.copy()
-    for axes, sharpness in (((0, 1), 1), ((1, 0), SHARP_ALONG_COLUMNS)) * 2:
+    for axes, share in (((0, 1), None), ((1, 0), below.T)) * 2:
         # Views: what is written to them is in `filled` and `known`.
         colors, there = filled.transpose(*axes, 2), known.transpose(axes)
         todo = covered.transpose(axes) & ~there
         if not todo.any():
             break
-        rows, columns, weights = _in_rows(there, todo, sharpness)
+        rows, columns, weights = _in_rows(there, todo, share)
         found = weights.any(0)
         at = tuple(index[found] for index in np.nonzero(todo))
         colors[at] = (weights[..., None] * colors[rows, columns])[:, found].sum(0)
@@ -68,18 +69,23 @@ def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarr
     return filled
 
 
-def _in_rows(known: np.ndarray, wanted: np.ndarray, sharpness: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _in_rows(
+    known: np.ndarray, wanted: np.ndarray, from_right: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For N wanted pixels what the runs of known pixels to their left and right say.
 
     A run that is shorter than the gap is folded over again and again.
 
+    Args:
+        from_right: (h, w) weight of the right one, the left has the rest; None: both by their nearness.
+
     Returns:
-        (N,) rows; (2, N) columns; (2, N) weights by nearness to the power of `sharpness`, 0 where a row has no run.
+        (N,) rows; (2, N) columns; (2, N) weights, 0 where a row has no run.
     """
     row, column = np.nonzero(wanted)
     width = known.shape[1]
     index = np.broadcast_to(np.arange(width), known.shape)
-    columns, nearness = [], []
+    columns, weights = [], []
     for is_left in (True, False):
         line, at = (known, column) if is_left else (known[:, ::-1], width - 1 - column)
         last = np.maximum.accumulate(np.where(line, index, -1), axis=1)[row, at]
@@ -88,9 +94,10 @@ def _in_rows(known: np.ndarray, wanted: np.ndarray, sharpness: int) -> tuple[np.
         step = (at - last - 1) % (2 * length)
         place = np.maximum(last - np.minimum(step, 2 * length - 1 - step), 0)
         columns.append(place if is_left else width - 1 - place)
-        nearness.append(np.where(last < 0, 0.0, 1.0 / (at - last)) ** sharpness)
-    weights = np.stack(nearness)
-    return row, np.stack(columns), weights / np.maximum(weights.sum(0), 1e-30)
+        weight = 1.0 / (at - last) if from_right is None else abs(is_left - from_right[row, column]) + LEAST
+        weights.append(np.where(last < 0, 0.0, weight))
+    total = np.maximum(sum(weights), LEAST)
+    return row, np.stack(columns), np.stack(weights) / total
 
 
 def blended(picture: np.ndarray, filled: np.ndarray, covered: np.ndarray, softness: float) -> np.ndarray:
