@@ -105,6 +105,15 @@ def test_joint_files_of_either_layout_are_read(tmp_path: Path, layout: str):
     assert np.flatnonzero(~present).tolist() == [4, 7]
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_joint_files_of_every_version_are_read(tmp_path: Path, version: tuple[int, int]):
+    rows = np.arange(93, dtype=np.float64).reshape(31, 3) + 1
+    for name, array in (("a", rows), ("b", rows.astype(np.float32)), ("c", np.asfortranarray(rows))):
+        with (tmp_path / name).open("wb") as file:
+            np.lib.format.write_array(file, array, version)
+        np.testing.assert_array_equal(read_joints(tmp_path / name)[0], rows[:, :2])
+
+
 def test_broken_joint_files_are_named(tmp_path: Path):
     np.save(tmp_path / "shape.npy", np.zeros((30, 3)))
     np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)

@@ -73,6 +73,17 @@ def test_joint_files_that_are_none_are_left_out_by_name(people, content):
     assert list(check_pairs(people, read_lists(people, ["Synthetic_train"]), 128)) == [1]
 
 
+@pytest.mark.parametrize("waiting", [0.0, 10.0], ids=["one by one", "by threads"])
+def test_pairs_that_cannot_be_used_are_found_at_any_place(people, monkeypatch, waiting):
+    good, bad = read_lists(people, ["Synthetic_train"])[:2]
+    (people / bad.joints).write_bytes(b"")
+    monkeypatch.setattr(pair_check, "WAITING", waiting)
+    monkeypatch.setattr(pair_check, "AT_ONCE", 3)
+    places = [0, 1, 2, 3, 26, 27, 50, 51]
+    pairs = [bad if place in places else good for place in range(52)]
+    assert list(check_pairs(people, pairs, 128)) == places
+
+
 def test_an_archive_of_arrays_is_no_joint_file(tmp_path):
     with zipfile.ZipFile(tmp_path / "joints.npy", "w") as archive:
         archive.writestr("a.npy", npy(HEADER.format(kind="<f8", shape="31, 3")))

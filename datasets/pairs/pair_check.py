@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,8 +23,11 @@ from utils.files import write_text
 
 BAD_FRACTION = 0.01
 """Training goes on without up to this fraction of its samples."""
-THREADS, AT_ONCE = 8, 256
+THREADS, AT_ONCE = 8, 64
 """Several threads wait for the disk or the network; each takes this many pairs at once."""
+WAITING = 0.7
+"""Of the time, that Python works, below which pairs are waited for. Above, threads would wait for each other: twice as
+long."""
 TORSO = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 LONG_TORSO = 2.0
 """[px] `repair` accepts every person whose torso is this long and whose joints are all known."""
@@ -79,10 +83,18 @@ def check_pairs(root: Path, pairs: Sequence[Pair], canvas: int) -> dict[int, str
                 problems[position] = str(error)
         return problems
 
+    found: dict[int, str] = {}
+    done, at_once = 0, 1
     with ThreadPoolExecutor(THREADS) as pool:
-        starts = range(0, len(pairs), AT_ONCE)
-        parts = pool.map(look, [range(len(pairs))[start : start + AT_ONCE] for start in starts])
-        return {position: line for part in parts for position, line in part.items()}
+        while done < len(pairs):
+            parts = [range(len(pairs))[done + AT_ONCE * part :][:AT_ONCE] for part in range(at_once)]
+            started, worked = time.perf_counter(), time.process_time()
+            for problems in pool.map(look, parts) if at_once > 1 else map(look, parts):
+                found |= problems
+            worked, taken = time.process_time() - worked, time.perf_counter() - started
+            done += AT_ONCE * at_once
+            at_once = THREADS if worked < WAITING * taken else 1
+    return found
 
 
 def without(pairs: Sequence[Pair], problems: dict[int, str]) -> tuple[list[Pair], list[str]]:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -87,14 +88,21 @@ def _small_array(path: Path) -> np.ndarray:
         content = file.read(LARGEST_JOINT_FILE + 1)
     if len(content) > LARGEST_JOINT_FILE:
         raise ValueError(f"more than {LARGEST_JOINT_FILE} bytes")
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, by_columns, dtype = read_header(stream)
+    text = 10 if content[6:7] == b"\x01" else 12  # where the head's text begins, after its length
+    shape, by_columns, dtype, start = _layout(content[: text + int.from_bytes(content[8:text], "little")])
     if dtype.kind not in "fiu":
         raise ValueError(f"an array of {dtype}")
-    values = np.frombuffer(content, dtype, math.prod(shape), offset=stream.tell())
+    values = np.frombuffer(content, dtype, math.prod(shape), offset=start)
     return values.reshape(shape, order="F" if by_columns else "C").astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _layout(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, order, kind of number and start of the numbers, from the head of a .npy file. Those of a set are alike."""
+    stream = io.BytesIO(head)
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return *read_header(stream), stream.tell()
 
 
 def _same_square(root: Path, paths: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
