@@ -154,18 +154,25 @@ def rows(device: torch.device) -> list[partial[Row]]:
     return [*checks, *times]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 1 without a GPU."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def measure(about: str, rows_on: Callable[[torch.device], list[partial[Row]]], argv: Sequence[str] | None) -> int:
+    """Measure row by row, and print each as soon as it is there.
+
+    Args:
+        about: for the command line's help.
+
+    Returns:
+        The exit code: 1 without a GPU.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     args = parser.parse_args(argv)
     device = pick_device("auto")
     if device.type != "cuda":
-        print("benchmarks.on_gpu: PyTorch sees no CUDA device here", file=sys.stderr)
+        print("error: PyTorch sees no CUDA device here, expected one to measure", file=sys.stderr)
         return 1
     print(f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}")
     done: list[Row] = []
-    for row in rows(device):
+    for row in rows_on(device):
         try:
             done.append(row())
         except torch.cuda.OutOfMemoryError:
@@ -178,4 +185,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure(__doc__, rows, None))

@@ -6,11 +6,9 @@ python -m benchmarks.small_on_gpu --json gpu.json        and the numbers in a fi
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ import torch
 
 from benchmarks import sample
 from benchmarks.loading import CONFIGS
-from benchmarks.on_gpu import Row, clocked
+from benchmarks.on_gpu import Row, clocked, measure
 from datasets.pairs.samples import PackedSample, packed
 from geometry.coarse_grid import THINNED
 from geometry.poses import Poses
@@ -28,8 +26,6 @@ from training.learner import Learner
 from training.run import Run
 from training.settings import Settings
 from utils.config import build_config, override, read_yaml
-from utils.device import pick_device
-from utils.files import write_text
 
 RADIUS = 0.45
 """Of the stand-in for a person, a disk [fraction of the canvas]: the coarse networks see all columns."""
@@ -110,33 +106,11 @@ def difference(trained: str, device: torch.device) -> Row:
     return row
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 1 without a GPU."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    args = parser.parse_args(argv)
-    device = pick_device("auto")
-    if device.type != "cuda":
-        print("benchmarks.small_on_gpu: PyTorch sees no CUDA device here", file=sys.stderr)
-        return 1
-    print(f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}")
-    done: list[Row] = []
-    for trained in ("coarse", "parts"):
-        done.append(difference(trained, device))
-        _show(done, args.json)
-    for step in STEPS:
-        done.append(step_time(step, device))
-        _show(done, args.json)
-    return 0
-
-
-def _show(done: list[Row], path: Path | None) -> None:
-    """The newest row; all of them go to the file."""
-    torch.cuda.empty_cache()
-    print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{v}" for k, v in done[-1].items()), flush=True)
-    if path:
-        write_text(path, json.dumps(done, indent=1, default=float))
+def rows(device: torch.device) -> list[partial[Row]]:
+    """What is measured, in order."""
+    checks = [partial(difference, trained, device) for trained in ("coarse", "parts")]
+    return checks + [partial(step_time, step, device) for step in STEPS]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure(__doc__, rows, None))

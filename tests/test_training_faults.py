@@ -129,6 +129,19 @@ def test_settings_without_sense_are_named(change, message):
         settings(change)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("compute.compile=true", "cuda_graphs and compile are both on, expected one"),
+        ("compute.sync_batchnorm=true", "cuda_graphs and sync_batchnorm are both on, expected one"),
+        ("phase1.precision=fp16", "phase1.precision is fp16 with compute.cuda_graphs, expected bf16, tf32 or fp32"),
+    ],
+)
+def test_what_cannot_be_recorded_is_named(change, message):
+    with pytest.raises(InputError, match=message):
+        settings("compute.cuda_graphs=true", change)
+
+
 @pytest.mark.parametrize("changes", [["phase1.networks=parts"], ["phase1.fixed_statistics=1"]])
 def test_one_person_a_batch_is_enough_where_no_map_is_a_single_pixel(changes):
     assert settings("phase1.batch_size=1", *changes).phase1.batch_size == 1
