@@ -21,7 +21,7 @@ from inference.photo_run import PhotoRun
 from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, given_path, metres, positive
-from utils.device import PRECISIONS
+from utils.device import PRECISIONS, pick_device
 from utils.distributed import rank, shard
 from utils.errors import InputError
 from utils.gallery import write_gallery
@@ -88,7 +88,11 @@ def _add_people_options(people: argparse._ArgumentGroup) -> None:
         choices=get_args(Frame),
         help="auto: a person who is small in the photo is enlarged; photo: the whole photo, as the official code does",
     )
-    people.add_argument("--threads", type=int, default=0, help="of the detectors; 0 lets onnxruntime choose")
+    people.add_argument(
+        "--threads",
+        type=int,
+        help="of the detectors; 0: onnxruntime chooses; when left out 1 for several photos on a CPU, else 0",
+    )
     people.add_argument(
         "--providers", nargs="+", default=["CPUExecutionProvider"], help="of onnxruntime for the detectors, best first"
     )
@@ -144,7 +148,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         listed = find_photos(args.photos, args.recursive, args.every)
         chosen = None if args.person == "all" else args.person
-        options = SourceOptions(chosen, providers=tuple(args.providers), threads=args.threads)
+        # The detectors' next photo and the model's are worked on at once: there are no idle cores to take.
+        shares_cores = len(listed.photos) > 1 and pick_device(args.device).type == "cpu"
+        threads = int(shares_cores) if args.threads is None else args.threads
+        options = SourceOptions(chosen, providers=tuple(args.providers), threads=threads)
         sources = person_sources(args.keypoints, args.mask, options)
         sources.open()
         digitizer = PhotoDigitizer.load(

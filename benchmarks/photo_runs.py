@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.sample import PHOTO
-from datasets.people.person_sources import person_sources
+from datasets.people.person_sources import SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
 from inference import DigitizedPerson, MeshOptions, PhotoDigitizer
 from inference.photo_run import PhotoRun
@@ -17,6 +17,8 @@ from utils.batch import run_batch
 from utils.records import Records
 from utils.result_folder import ResultFolder
 
+ROUNDS = 2
+"""The first photo of a folder and its last are alone for a while."""
 COLD = """
 from benchmarks.photo_runs import to_glb
 to_glb()()
@@ -60,9 +62,10 @@ def to_glb_without_networks(size: int) -> Callable[[], None]:
 
 
 def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:
-    """The sample photos; side by side as test_model.py does them, or one stage after the other."""
-    digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe"))
-    listed = find_photos([PHOTO.parent]).photos
+    """The sample photos, ROUNDS times; side by side as test_model.py does them, or one stage after the other."""
+    options = SourceOptions(threads=int(side_by_side))
+    digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe", options))
+    listed = {f"{name}_{k}": path for k in range(ROUNDS) for name, path in find_photos([PHOTO.parent]).photos.items()}
 
     def work() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
