@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
@@ -154,7 +154,7 @@ def rows(device: torch.device) -> list[partial[Row]]:
     return [*checks, *times]
 
 
-def measure(about: str, rows_on: Callable[[torch.device], list[partial[Row]]], argv: Sequence[str] | None) -> int:
+def measure(about: str, rows_on: Callable[[torch.device], list[partial[Row]]]) -> int:
     """Measure row by row, and print each as soon as it is there.
 
     Args:
@@ -165,7 +165,7 @@ def measure(about: str, rows_on: Callable[[torch.device], list[partial[Row]]], a
     """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    args = parser.parse_args(argv)
+    args = parser.parse_args()
     device = pick_device("auto")
     if device.type != "cuda":
         print("error: PyTorch sees no CUDA device here, expected one to measure", file=sys.stderr)
@@ -185,4 +185,4 @@ def measure(about: str, rows_on: Callable[[torch.device], list[partial[Row]]], a
 
 
 if __name__ == "__main__":
-    sys.exit(measure(__doc__, rows, None))
+    sys.exit(measure(__doc__, rows))

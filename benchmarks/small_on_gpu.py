@@ -113,4 +113,4 @@ def rows(device: torch.device) -> list[partial[Row]]:
 
 
 if __name__ == "__main__":
-    sys.exit(measure(__doc__, rows, None))
+    sys.exit(measure(__doc__, rows))
