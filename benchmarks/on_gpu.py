@@ -26,6 +26,7 @@ from geometry.poses import Poses
 from geometry.window import Window
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer, load_weights
+from models.compiling import compile_networks
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from tests import golden
@@ -80,11 +81,16 @@ def golden_forward(precision: str, device: torch.device) -> Row:
     return row | {"depth mean [steps]": error.mean(), "depth 99.9 % [steps]": np.percentile(error, 99.9)}
 
 
-def _phase(model: Digitizer, number: int, window: str, precision: str, device: torch.device) -> Phase:
+def _phase(
+    model: Digitizer, number: int, window: str, precision: str, device: torch.device, is_compiled: bool = False
+) -> Phase:
     dtype = PRECISIONS[precision]
     autocast = nullcontext if dtype is torch.float32 else partial(torch.autocast, device.type, dtype=dtype)
     model = model.to(device).to(memory_format=torch.channels_last)
-    return phase_of(model, number, window, LossWeights(mask=0.0), autocast)
+    phase = phase_of(model, number, window, LossWeights(mask=0.0), autocast, recompute=not is_compiled)
+    if is_compiled:
+        compile_networks(phase.networks.values())
+    return phase
 
 
 def golden_step(number: int, precision: str, device: torch.device) -> Row:
@@ -130,12 +136,15 @@ def forward_time(precision: str, device: torch.device) -> Row:
     return {"what": "forward", "batch": 1, "precision": precision} | clocked(work, device)
 
 
-def step_time(number: int, window: str, batch: int, precision: str, device: torch.device) -> Row:
+def step_time(
+    number: int, window: str, batch: int, precision: str, device: torch.device, is_compiled: bool = False
+) -> Row:
     """Forward, backward and Adam of one phase of the paper's model."""
     set_precision(precision)
-    phase = _phase(paper_model().train(), number, window, precision, device)
+    phase = _phase(paper_model().train(), number, window, precision, device, is_compiled)
     work = stepping(phase, optimizer_of(phase), _sample(batch, PERSON, device))
     title = f"phase {number}, {window}" if number == 2 else "phase 1"
+    title += ", compiled" if is_compiled else ""
     clock = clocked(work, device)
     row = {"what": title, "batch": batch, "precision": precision, "samples/s": batch / clock["median [s]"]}
     return row | clock
@@ -151,6 +160,7 @@ def rows(device: torch.device) -> list[partial[Row]]:
         for precision in precisions:
             batches = BATCHES if precision == "bf16" else (2,)
             times += [partial(step_time, number, window, batch, precision, device) for batch in batches]
+    times.append(partial(step_time, 2, "person", 2, "tf32", device, True))
     return [*checks, *times]
 
 

@@ -95,7 +95,7 @@ class PhotoDigitizer:
         Args:
             checkpoint: of this project, or the authors' .pth.tar.
             device: see utils.device.pick_device.
-            precision: fp32; tf32, of all networks on a GPU; bf16 or fp16, of the part networks, the others in fp32.
+            precision: fp32; tf32, of all networks on a GPU; bf16 or fp16, of the part networks, the others in tf32.
             agreement: which depth is made to agree with the fused normals; "auto": the choice stored in the checkpoint.
             sources: of joints and masks; when None, files beside the photo and else the bundled detector
                 (datasets.people.person_sources makes others).

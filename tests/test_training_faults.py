@@ -209,12 +209,12 @@ def test_a_list_is_looked_at_once_until_something_changes(people, tmp_path, monk
 
 
 @pytest.mark.parametrize("name", ["tf32", "fp32", "bf16", "fp16"])
-def test_tf32_is_allowed_where_it_is_asked_for_and_only_there(name):
+def test_fp32_is_fp32_and_what_is_asked_to_be_shorter_has_no_part_that_is_longer_than_tf32(name):
     """PyTorch's own default lets convolutions in "fp32" read 10 bits of mantissa on a GPU."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     try:
         set_precision(name)
-        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (name == "tf32")
+        assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == (name != "fp32")
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
     assert settings(f"phase1.precision={name}").phase1.precision == name

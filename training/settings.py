@@ -61,7 +61,7 @@ class PhaseSettings:
     echo: int = 1  # steps that learn from each batch that was read: for devices that are faster than their readers
     learning_rate: float = 1e-4
     schedule: Literal["restarts", "cosine"] = "restarts"  # training.schedule
-    precision: Precision = "fp32"  # of convolutions; weights, losses and, but for tf32, heads stay fp32 (utils.device)
+    precision: Precision = "fp32"  # of convolutions; weights and losses stay fp32 (utils.device)
     clip_norm: float = 0.0  # gradients are scaled down to this norm; 0 leaves them
     fixed_statistics: float = 0.0  # the last fraction of the run, in which BatchNorm takes its running statistics
     networks: Literal["all", "coarse", "parts"] = "all"  # phase 1: one half alone; "coarse" in a fraction of the time
