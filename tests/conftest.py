@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from copy import deepcopy
 from pathlib import Path
 
@@ -30,6 +31,12 @@ LONGEST = (
     "synthetic", "gallery", "compile",
 )  # fmt: skip
 """Files of tests, from a minute or more downwards."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches the scripts under test, also where the tests run behind `nohup` or `&`."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
