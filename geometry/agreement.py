@@ -8,8 +8,9 @@ of both maps this finds the depths that fulfil best, in least squares,
     d_back - d_front = what a round limb leaves between the two at its outline
     d_back - d_front = the anchor's thickness inside thin limbs, or a round limb's where the anchor is thinner
 
-A step that differs much from the anchor's own counts less, because a hand may be in front of a hip there. Neither a
-camera nor training is involved.
+A step that differs much from the anchor's own counts less, because a hand may be in front of a hip there. An enlarged
+coarse depth spreads such a jump over whole coarse pixels: it is compared without their kinks, or jumps become stairs.
+Neither a camera nor training is involved.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 
 from geometry.canvas import scaled_count
+from geometry.coarse_grid import COARSE_STRIDE
 from geometry.difference_solver import Differences, solve
 from geometry.limb_shape import limb_radius, round_thickness
 from geometry.normals import slope_unit
@@ -33,6 +35,8 @@ FLATTEST = 0.12
 """Smallest n_z that is used: 83 deg in the code, a step of 8 s."""
 DOUBTFUL_STEP = 1.5
 """Difference [s] to the anchor's own step at which the step of a normal counts half."""
+KINK_SIGMA = COARSE_STRIDE / 2
+"""Blur [px] that takes the kinks from an enlarged coarse depth."""
 UNKNOWN_WEIGHT = 0.05
 """Weight of the anchor's own steps, which are used where there are no normals."""
 KNOWN_SUM = 0.3
@@ -105,7 +109,23 @@ class _Outline:
         return round_thickness(self.inside, self.radius) * 4 / self.canvas
 
 
-def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: int) -> np.ndarray:
+def kinks_of(lifted: np.ndarray) -> np.ndarray:
+    """What an enlarged coarse depth has of edges between coarse pixels.
+
+    Args:
+        lifted: (2, h, w) float32 network depth of front and back (geometry.coarse_grid.lift_depth).
+
+    Returns:
+        (2, h, w) network depth, to be taken from it.
+    """
+    if not lifted.size:
+        return lifted
+    return np.stack([side - cv2.GaussianBlur(side, (0, 0), KINK_SIGMA) for side in lifted])
+
+
+def agree(
+    anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: int, kinks: np.ndarray | None = None
+) -> np.ndarray:
     """Depths of front and back that agree with the normals.
 
     Args:
@@ -114,6 +134,7 @@ def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: i
         normals: (2, 3, h, w) stored normals of both in [0, 1]; 0 where none are known.
         person: (h, w) bool. Where the window cuts it, it is taken to go on.
         canvas: side R of the whole canvas [px].
+        kinks: (2, h, w) of the coarse depth that is part of the anchor (kinks_of); None: nothing coarse is.
 
     Returns:
         (2, h, w) float64: front <= back on the person, the anchor elsewhere.
@@ -124,7 +145,8 @@ def agree(anchor: np.ndarray, normals: np.ndarray, person: np.ndarray, canvas: i
     outline, pairs, count = _Outline.of(person, canvas), _Pairs.of(person), int(person.sum())
     least = LEAST_THICKNESS * outline.thickness
     depth = _thickened(_plausible(result, person), least)
-    steps = [_normal_steps(*side, pairs, person, outline) for side in zip(depth, normals, strict=True)]
+    smooth = depth if kinks is None else depth - kinks[:, person]
+    steps = [_normal_steps(*side, pairs, person, outline) for side in zip(depth, normals, smooth, strict=True)]
     wanted = _joined([*steps, _rim_links(depth, outline), _thin_limbs(depth, outline)], [0, count, 0, 0])
     rows, columns = np.nonzero(person)
     place = np.stack([np.repeat([0, 1], count), np.tile(rows, 2), np.tile(columns, 2)], axis=1).astype(np.int32)
@@ -143,13 +165,14 @@ def _plausible(anchor: np.ndarray, person: np.ndarray) -> np.ndarray:
 
 
 def _normal_steps(
-    depth: np.ndarray, stored: np.ndarray, pairs: _Pairs, person: np.ndarray, outline: _Outline
+    depth: np.ndarray, stored: np.ndarray, smooth: np.ndarray, pairs: _Pairs, person: np.ndarray, outline: _Outline
 ) -> Differences:
     """The steps of one side between all neighbours, with their weights.
 
     Args:
         depth: (N,) anchor of the person's pixels.
         stored: (3, h, w) stored normals.
+        smooth: (N,) the anchor without kinks.
     """
     unit = slope_unit(outline.canvas)
     slopes, confidence, measured_at = _slopes(stored, person, outline)
@@ -159,10 +182,10 @@ def _normal_steps(
     steeper = np.maximum(2 * np.sqrt(measured_at[pairs.owner]) / (ends[0] + ends[1]), 1)
     steeper = np.where(outline.rim[pairs.first] | outline.rim[pairs.second], steeper, 1)
     encoded = slopes[pairs.axis, pairs.owner] + (steeper - 1) * away[pairs.axis, pairs.owner]
-    own = depth[pairs.second] - depth[pairs.first]
+    own, seen = (values[pairs.second] - values[pairs.first] for values in (depth, smooth))
     known = confidence[pairs.owner] > 0
     step = np.where(known, unit * encoded, own)
-    doubt = 1 + ((own - step) / (DOUBTFUL_STEP * unit)) ** 2
+    doubt = 1 + ((seen - step) / (DOUBTFUL_STEP * unit)) ** 2
     weight = np.where(known, confidence[pairs.owner] / doubt, UNKNOWN_WEIGHT)
     return Differences(pairs.first, pairs.second, step, weight)
 

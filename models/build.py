@@ -61,7 +61,7 @@ def build_digitizer(config: ModelConfig, refiner: bool = True) -> Digitizer:
         coarse_normals=AttentionUNet(3, config.normal_widths),
         coarse_depth=DualEncoderUNet(config.depth_widths),
         refiner=DepthRefiner(config.refiner_width, config.residual) if refiner else None,
-        conventions=Conventions(config.backdrop, config.masked, config.agreement, config.filled),
+        conventions=Conventions(config.backdrop, config.masked, config.agreement, config.filled, config.residual),
     )
 
 

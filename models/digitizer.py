@@ -116,6 +116,7 @@ class Conventions:
     masked: bool = False  # the refined depth gets the networks' backgrounds where the refined mask says background
     agreement: Agreement = "off"
     filled: bool = False  # where no part's crop reaches, the fused normals are the coarse ones
+    residual: bool = False  # the refined depth is the enlarged coarse one, changed by the refiner
 
 
 class Digitizer(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from geometry.agreement import agree
+from geometry.agreement import agree, kinks_of
 from geometry.coarse_grid import lift_depth
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND
 from geometry.window import person_window
@@ -32,11 +32,13 @@ def final_depth(result: Digitized, person: np.ndarray, conventions: Conventions)
     body = person & said if conventions.masked else person
     window = person_window(body)
     coarse = _on_cpu(result.coarse_depth).masked.stacked
+    lifted = lift_depth(coarse, window)[0].numpy()
     refined_anchor = conventions.agreement == "refined"
-    anchor = refined.depth.stacked[(..., *window.slices)] if refined_anchor else lift_depth(coarse, window)
+    anchor = refined.depth.stacked[0][(..., *window.slices)].numpy() if refined_anchor else lifted
+    kinks = kinks_of(lifted) if conventions.residual or not refined_anchor else None
     fused = result.fused[0][(..., *window.slices)].float().cpu().numpy()
     here = body[window.slices] & bool((coarse[:, 0] < FRONT_BACKGROUND).any())  # nothing where the coarse mask is empty
-    agreed = agree(anchor[0].numpy(), fused.reshape(2, 3, *fused.shape[1:]), here, len(person))
+    agreed = agree(anchor, fused.reshape(2, 3, *fused.shape[1:]), here, len(person), kinks)
     placed = np.empty((2, *person.shape), np.float32)
     placed[0], placed[1] = FRONT_BACKGROUND, BACK_BACKGROUND
     placed[(..., *window.slices)] = np.where(here, agreed, placed[(..., *window.slices)])

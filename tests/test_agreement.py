@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from geometry.agreement import LEAST_THICKNESS, WIDEST_ROUND, agree
+from geometry.agreement import LEAST_THICKNESS, WIDEST_ROUND, agree, kinks_of
+from geometry.coarse_grid import coarse_of, lift_depth
 from geometry.limb_shape import round_thickness
 from geometry.normals import normals_from_depth
 from geometry.pixel_sets import eroded, outline_distance, rim_of
+from geometry.window import Window
 
 CANVAS, SIZE = 1024, 256
 """A window of SIZE px, such as a limb has, of a canvas on which the anchor rules above 16 px."""
@@ -88,6 +90,19 @@ def test_a_ball_before_another_stays_before_it():
     away = ~rim_of(second) & eroded(first, 8)
     assert abs(agreed - truth)[0, away & second].mean() < 2.5 * PIXEL
     assert abs(agreed - truth)[0, away & ~second].mean() < 1.0 * PIXEL
+
+
+def test_a_jump_of_an_enlarged_coarse_depth_makes_no_stairs():
+    """A hand's outline runs across coarse pixels; along it, depth stays the same."""
+    person = np.ones((SIZE, SIZE), bool)
+    truth = np.stack([np.where(ROWS > COLUMNS, 1.7, 1.9), np.full((SIZE, SIZE), 2.2)]).astype(np.float32)
+    lifted = lift_depth(torch.from_numpy(coarse_of(truth, SIZE))[None], Window.full(SIZE))[0].numpy()
+    flat = stored_normals(np.ones_like(truth), person)
+    stairs = []
+    for kinks in (None, kinks_of(lifted)):
+        front = agree(lifted, flat, person, CANVAS, kinks)[0]
+        stairs.append(max(np.ptp(np.diagonal(front, offset)[64:-64]) for offset in range(-12, 13)))
+    assert stairs[1] < 0.2 * stairs[0]
 
 
 def odd_masks() -> dict[str, np.ndarray]:
