@@ -17,7 +17,7 @@ from geometry.photo_projection import project_photo
 from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
-from utils.back_of_head import HeadJoints, without_face
+from utils.back_of_head import HeadJoints, hair_on, with_back_of_head
 from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.mesh_files import write_mesh
 from utils.photo_texture import photo_texture, texture_size
@@ -116,10 +116,14 @@ def head(hair: tuple[int, int, int] | None, rng=0) -> tuple[np.ndarray, np.ndarr
     )
 
 
+def back_of_head(picture, there, joints):
+    return with_back_of_head(picture, picture, there, hair_on(picture, there, joints), joints)
+
+
 @pytest.mark.parametrize("hair", [(40, 30, 25), (225, 225, 225), (200, 170, 60)])
 def test_the_back_of_the_head_is_hair_and_has_no_face(hair):
     picture, there, joints = head(hair)
-    back = without_face(picture, there, joints).astype(int)
+    back = back_of_head(picture, there, joints).astype(int)
     assert abs(back[70:155, 125:176] - hair).max() < 25
     np.testing.assert_array_equal(back[240:], picture[240:])
     assert (picture == head(hair)[0]).all(), "the photo itself is not touched"
@@ -127,7 +131,7 @@ def test_the_back_of_the_head_is_hair_and_has_no_face(hair):
 
 def test_a_bald_head_is_skin_behind_and_has_no_face_either():
     picture, there, joints = head(None)
-    back = without_face(picture, there, joints).astype(int)
+    back = back_of_head(picture, there, joints).astype(int)
     assert abs(back[100:160, 130:171] - (205, 160, 135)).max() < 25
 
 
@@ -135,7 +139,7 @@ def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():
     picture, there, joints = head((40, 30, 25))
     above = HeadJoints(joints.nose, joints.eyes - (0, 100), joints.neck)
     for moved in (joints.moved(0.02, (0, 0)), joints.moved(1, (5000, 0)), above):
-        np.testing.assert_array_equal(without_face(picture, there, moved), picture)
+        np.testing.assert_array_equal(back_of_head(picture, there, moved), picture)
 
 
 def shirt(put_on) -> tuple[np.ndarray, np.ndarray, TrunkJoints]:
@@ -176,6 +180,24 @@ def test_the_back_of_a_shirt_has_neither_its_print_nor_its_opening(put_on):
     assert abs(back[192:198, 65:195] - (30, 30, 40)).max() < 25, "the hem, which reaches the sides, stays"
     np.testing.assert_array_equal(back[~there], picture[~there])
     assert (picture == shirt(put_on)[0]).all(), "the photo itself is not touched"
+
+
+@pytest.mark.parametrize("hair", [(40, 30, 25), (200, 170, 60)])
+def test_hair_before_the_shoulders_falls_on_the_back_as_one_and_is_no_color_of_the_shirt(hair):
+    picture, there, joints = head(hair)
+    for x in (110, 190):  # to the breast, along both sides of the face
+        cv2.line(picture, (x, 90), (x, 330), hair, 22)
+        cv2.line(there.view(np.uint8), (x, 90), (x, 330), 1, 22)
+    picture[215:400, 60:80] = picture[215:400, 220:241] = 240
+    trunk = TrunkJoints(np.array([[70.0, 240], [230, 240]]), np.array([[90.0, 380], [210, 380]]), HANGING)
+    strands = hair_on(picture, there, joints)
+    assert strands[270, 110] and strands[270, 190]
+    body = np.ones(there.shape, np.float32)
+    garment = back_of_garment(picture, there, body, trunk, strands)
+    assert abs(garment[250:380, 85:215].astype(int) - 240).max() < 25
+    back = with_back_of_head(garment, picture, there, strands, joints).astype(int)
+    assert abs(back[90:255, 130:170] - hair).max() < 25
+    np.testing.assert_array_equal(back[345:], garment[345:])
 
 
 def arms_and_a_ball(picture):

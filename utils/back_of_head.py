@@ -34,6 +34,8 @@ LONG_HALF_WIDTH = 0.5
 """The same below the neck, where long hair falls on the back."""
 ROUND_END = 0.3
 """How much higher long hair ends at its sides than in its middle, in heads."""
+SMALLEST = 8
+"""Of a head whose hair can be told [px]."""
 FEWEST = 50
 """Pixels of hair that say what hair is like."""
 HALF_WIDTH = 0.8
@@ -67,8 +69,8 @@ def head_area(joints: HeadJoints, size: int) -> np.ndarray:
     return (abs(down) < 1) & (down < NAPE) & (abs(aside) < HALF_WIDTH)
 
 
-def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.ndarray:
-    """The photo as the back of the person: the crown's hair, or skin where there is none, in place of the face.
+def hair_on(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    """The hair in a photo, with what hangs before the shoulders; the skin of the crown where there is none.
 
     Args:
         picture: (h, w, 3) uint8.
@@ -76,31 +78,59 @@ def without_face(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> 
         joints: on the picture.
 
     Returns:
-        (h, w, 3) uint8; the picture itself when the head is too small to tell, or outside of it.
+        (h, w) bool; nothing when the head is too small to tell, or outside of the picture.
     """
+    found, window = np.zeros(inner.shape, bool), _around(joints, inner)
+    if window.is_empty or joints.unit < SMALLEST:
+        return found
+    down, aside = joints.coordinates(window)
+    head = inner[window.slices] & (abs(aside) < HALF_WIDTH)
+    hair = _hair(picture[window.slices], head, down, aside, joints)
+    if np.count_nonzero(hair) >= FEWEST:
+        found[window.slices] = hair
+    return found
+
+
+def with_back_of_head(
+    back: np.ndarray, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints
+) -> np.ndarray:
+    """The back of the person: hair, or skin where there is none, in place of the face; long hair falls on the back.
+
+    Args:
+        back: (h, w, 3) uint8, of the person without the head.
+        picture: (h, w, 3) uint8, the photo.
+        inner: (h, w) bool, pixels whose colors are the person's.
+        hair: (h, w) bool (hair_on).
+        joints: on the picture.
+
+    Returns:
+        (h, w, 3) uint8; `back` itself where no hair is.
+    """
+    if not hair.any():
+        return back
+    window = _around(joints, inner)
+    crop, there, hair = picture[window.slices], inner[window.slices], hair[window.slices]
+    down, aside = joints.coordinates(window)
+    end = _lower_end(hair, down)
+    on_head = (down < NAPE) & (down < end) & (abs(aside) < HALF_WIDTH)
+    below = (abs(aside) < LONG_HALF_WIDTH) & (down < end - ROUND_END * (aside / LONG_HALF_WIDTH) ** 2)
+    behind = on_head | below
+    filled = covered_with(crop, hair, there & behind & ~hair, joints.unit)
+    filled[hair] = crop[hair]
+    # What lies outside the person is filled later: the edge there is none of the hair's.
+    area = (there & behind) | (~there & (down < end))
+    result = back.copy()
+    result[window.slices] = blended(back[window.slices], filled, area, 0.04 * joints.unit)
+    return result
+
+
+def _around(joints: HeadJoints, inner: np.ndarray) -> Window:
+    """As far as hair may reach on a picture (h, w)."""
     reach = int((LONGEST_HAIR + 0.2) * joints.unit) + 1
     x, y = (int(value) for value in joints.nose)
     height, width = inner.shape
     rows, columns = np.clip((y - reach, y + reach), 0, height), np.clip((x - reach, x + reach), 0, width)
-    window = Window(int(rows[0]), int(rows[1]), int(columns[0]), int(columns[1]))
-    if window.is_empty or joints.unit < 8:
-        return picture
-    crop, there = picture[window.slices], inner[window.slices]
-    down, aside = joints.coordinates(window)
-    head = there & (abs(aside) < HALF_WIDTH)
-    hair = _hair(crop, head, down, aside, joints)
-    if np.count_nonzero(hair) < FEWEST:
-        return picture
-    end = _lower_end(hair, down)
-    on_head = (down < NAPE) & (down < end)
-    below = (abs(aside) < LONG_HALF_WIDTH) & (down < end - ROUND_END * (aside / LONG_HALF_WIDTH) ** 2)
-    covered = head & (on_head | below) & ~hair
-    filled = covered_with(crop, hair, covered, joints.unit)
-    result = picture.copy()
-    # What lies outside the person is filled later: the edge there is none of the hair's.
-    area = covered | (~there & (down < end))
-    result[window.slices] = blended(crop, filled, area, 0.04 * joints.unit)
-    return result
+    return Window(int(rows[0]), int(rows[1]), int(columns[0]), int(columns[1]))
 
 
 def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarray, joints: HeadJoints) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The back of a garment from its front: what lies before the trunk or shows in its middle alone is not on its back.
 
-Forearms and hands before the trunk, what they hold, prints, buttons, what an open jacket lets see and the neckline go;
-stripes, dots and hems, which reach the sides, stay.
+Forearms and hands before the trunk, what they hold, hair that falls over the shoulders, prints, buttons, what an open
+jacket lets see and the neckline go; stripes, dots and hems, which reach the sides, stay.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ SHADE = 0.5
 """Weight of lightness in that distance: folds and shadows are of the garment."""
 LARGEST_FRACTION = 0.75
 """Of the trunk, above which the sides do not say what the garment is like."""
+MOST_HAIR = 0.4
+"""Of the trunk, that hair before it covers."""
 WAIST, SEAM = 0.85, 0.03
 """Where one garment ends and the next begins if no side shows it, and over what height they mix: from shoulders to hips
 [trunk lengths]."""
@@ -136,7 +138,13 @@ class _Grid:
         return (near > 0.5) & (cv2.warpPerspective(inside, self.from_window, size, flags=inverse) > 0)
 
 
-def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarray, joints: TrunkJoints) -> np.ndarray:
+def back_of_garment(
+    picture: np.ndarray,
+    inner: np.ndarray,
+    thickness: np.ndarray,
+    joints: TrunkJoints,
+    hair: np.ndarray | None = None,
+) -> np.ndarray:
     """The photo as the back of the person, of the garment's own color where its front has something else on it.
 
     Args:
@@ -144,6 +152,7 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
         inner: (h, w) bool, pixels whose colors are the person's.
         thickness: (h, w) float32 from the front to the back map, in any unit.
         joints: on the picture.
+        hair: (h, w) bool, what may hang before the trunk; None: nothing.
 
     Returns:
         (h, w, 3) uint8; the picture itself when the trunk is small, seen from the side, or of too many colors.
@@ -155,6 +164,8 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     body, thick = grid.cells(there.astype(np.float32)) > 0.9, grid.cells(thickness)
     before = body & (thick > BEFORE_TRUNK * (np.median(thick[body]) if body.any() else 0))
     arms, held = (before & (grid.cells(painted) > 0) for painted in joints.arms_and_held(grid.window))
+    if hair is not None:
+        arms = arms | _before_trunk(grid.cells(hair[grid.window.slices].astype(np.float32)) > 0.5, body)
     # A median has no cells that mix two colors at the edge of a dot: those would be like nothing at the sides.
     calm = cv2.medianBlur(crop, 2 * max(round(joints.length / ROWS / 2), 1) + 1)
     foreign = _foreign(grid.cells(calm, cv2.INTER_NEAREST), body, arms, held)
@@ -174,12 +185,18 @@ def back_of_garment(picture: np.ndarray, inner: np.ndarray, thickness: np.ndarra
     return result
 
 
+def _before_trunk(hair: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """(ROWS, COLUMNS) bool: hair's cells, unless they are so many that a garment is taken for hair."""
+    return hair & body & (np.count_nonzero(hair & body) < MOST_HAIR * np.count_nonzero(body))
+
+
 def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.ndarray) -> np.ndarray | None:
     """(ROWS, COLUMNS) bool: arms and cells of colors that the sides do not have; None when those say too little.
 
     Args:
         colors: (ROWS, COLUMNS, 3) uint8.
-        body, arms, held: (ROWS, COLUMNS) bool, cells of the person, of arms before the trunk, of what they may hold.
+        body, arms, held: (ROWS, COLUMNS) bool, cells of the person, of arms and hair before the trunk, of what they
+            may hold.
     """
     lab = cv2.cvtColor(colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([SHADE, 1, 1], np.float32)
     from_left, from_right = np.cumsum(body, 1), np.cumsum(body[:, ::-1], 1)[:, ::-1]
