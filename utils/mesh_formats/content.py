@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -101,10 +102,10 @@ def beside(folder: Path, name: str) -> Path:
             if wanted.is_file():
                 return wanted
             if wanted.parent.is_dir():
-                same = (other for other in sorted(wanted.parent.iterdir()) if other.name.lower() == wanted.name.lower())
-                for other in same:
-                    if other.is_file():
-                        return other
+                lower = wanted.name.lower()
+                for other in sorted(name for name in os.listdir(wanted.parent) if name.lower() == lower):
+                    if (wanted.parent / other).is_file():
+                        return wanted.parent / other
     except OSError:  # a name that is too long for any file, a folder that nobody may read
         return folder / parts.name[:LONGEST_NAME]
     return folder / parts.name
