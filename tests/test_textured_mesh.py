@@ -129,6 +129,15 @@ def test_the_back_of_the_head_is_hair_and_has_no_face(hair):
     assert (picture == head(hair)[0]).all(), "the photo itself is not touched"
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_cheek_that_a_turned_head_hides_is_skin(side):
+    picture, there, joints = head((40, 30, 25))
+    turned = HeadJoints(joints.nose + (24 * side, 0), joints.eyes + (24 * side, 0), joints.neck)
+    back = back_of_head(picture, there, turned).astype(int)[:, ::side]
+    assert abs(back[125:135, 186:188] - (205, 160, 135)).max() < 25
+    assert abs(back[112:122, 115:150] - picture[65, 150]).max() < 25
+
+
 def test_a_bald_head_is_skin_behind_and_has_no_face_either():
     picture, there, joints = head(None)
     back = back_of_head(picture, there, joints).astype(int)

@@ -9,7 +9,7 @@ import numpy as np
 
 from geometry.pixel_sets import eroded
 from geometry.window import Window
-from utils.fold_fill import blended, covered_with
+from utils.fold_fill import blended, covered_with, mean_around
 from utils.picture_joints import PictureJoints
 
 CROWN_FRACTION = 0.3
@@ -22,6 +22,13 @@ SHADE = 0.4
 """Weight of lightness in that distance for what is darker than the crown: hair in the shade is still hair."""
 NAPE = 0.42
 """How far below the nose the back's hair ends, in heads: there the chin ends too."""
+LEVEL, MOST_TURNED = 0.1, 0.5
+"""Half the height of the part of a head, about the eyes, that tells how wide it is, in heads; the sine of the angle by
+which a head may be turned, at most."""
+OUTLINE = 0.75
+"""How far from the middle of a head what lies about its outline begins, in its radii."""
+HAIRLINE_AROUND = (0, 60, 95, 110, 130), (NAPE, NAPE, 0.05, -0.25, -0.55)
+"""Angles from the middle of the head's back [deg], and how far below the nose short hair reaches there, in heads."""
 LONG_HAIR = 0.6
 """How far below the nose hair must hang to be long, so that it hides the neck, in heads."""
 LONGEST_HAIR = 1.5
@@ -57,9 +64,9 @@ class HeadJoints(PictureJoints):
 
     def coordinates(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """(h, w) each: how far every pixel of a window lies below and beside the nose, along the neck [heads]."""
-        down = (self.neck - self.nose) / self.unit
         x = np.arange(window.left, window.right) + 0.5 - self.nose[0]
         y = (np.arange(window.top, window.bottom) + 0.5 - self.nose[1])[:, None]
+        down = (self.neck - self.nose) / self.unit
         return (x * down[0] + y * down[1]) / self.unit, (x * down[1] - y * down[0]) / self.unit
 
 
@@ -109,19 +116,82 @@ def with_back_of_head(
     if not hair.any():
         return back
     window = _around(joints, inner)
-    crop, there, hair = picture[window.slices], inner[window.slices], hair[window.slices]
-    down, aside = joints.coordinates(window)
-    end = _lower_end(hair, down)
-    on_head = (down < NAPE) & (down < end) & (abs(aside) < HALF_WIDTH)
-    below = (abs(aside) < LONG_HALF_WIDTH) & (down < end - ROUND_END * (aside / LONG_HALF_WIDTH) ** 2)
-    behind = on_head | below
-    filled = covered_with(crop, hair, there & behind & ~hair, joints.unit)
-    filled[hair] = crop[hair]
+    head = _Head(picture[window.slices], inner[window.slices], hair[window.slices], *joints.coordinates(window))
+    end = _lower_end(head.hair, head.down)
+    filled, behind = head.with_short_hair(joints) if end <= NAPE else head.with_long_hair(end, joints)
     # What lies outside the person is filled later: the edge there is none of the hair's.
-    area = (there & behind) | (~there & (down < end))
+    area = (head.there & behind) | (~head.there & (head.down < end))
     result = back.copy()
     result[window.slices] = blended(back[window.slices], filled, area, 0.04 * joints.unit)
     return result
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The part of a photo about a head, (h, w) each."""
+
+    picture: np.ndarray  # (h, w, 3) uint8
+    there: np.ndarray  # bool, pixels of the person
+    hair: np.ndarray  # bool, some are
+    down: np.ndarray  # below the nose [heads]
+    aside: np.ndarray  # beside the nose [heads]
+
+    def with_long_hair(self, end: float, joints: HeadJoints) -> tuple[np.ndarray, np.ndarray]:
+        """The back, (h, w, 3), and where it has hair: down to the nape, and in the middle down to an end [heads]."""
+        falling = (abs(self.aside) < LONG_HALF_WIDTH) & (
+            self.down < end - ROUND_END * (self.aside / LONG_HALF_WIDTH) ** 2
+        )
+        behind = ((self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)) | falling
+        return self._haired(behind, joints), behind
+
+    def with_short_hair(self, joints: HeadJoints) -> tuple[np.ndarray, np.ndarray]:
+        """The back, (h, w, 3), and where it is another than the photo: hair down to the hairline, below it skin."""
+        head = (self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)
+        cheeks = self.there & ~self.hair & (abs(self.aside) < FACE_HALF_WIDTH) & (self.down > 0) & (self.down < NAPE)
+        if not cheeks.any():
+            return self._haired(head, joints), head
+        behind = head & (self.down < self._hairline(cheeks, joints))
+        filled, skin = self._haired(behind, joints), self.there & head & ~(behind | self.hair)
+        filled[skin] = mean_around(self.picture, cheeks, joints.unit / 4)[skin]
+        return filled, behind | skin
+
+    def _haired(self, behind: np.ndarray, joints: HeadJoints) -> np.ndarray:
+        """(h, w, 3) float32: the photo with hair at all pixels `behind` of the person."""
+        filled = covered_with(self.picture, self.hair, self.there & behind & ~self.hair, joints.unit)
+        filled[self.hair] = self.picture[self.hair]
+        return filled
+
+    def _hairline(self, cheeks: np.ndarray, joints: HeadJoints) -> np.ndarray:
+        """(h, w): how far below the nose short hair reaches at a pixel of the back [heads].
+
+        A head is taken for a round column, turned to where the eyes are in its outline. From the middle of its back
+        around: the nape, the ears, the temples. Where the outline itself is of the hair's color, hair covers the ear.
+        """
+        axis, eyes = (joints.neck - joints.nose) / joints.unit, (joints.eyes - joints.nose) / joints.unit
+        place = float(eyes[0] * axis[1] - eyes[1] * axis[0])
+        near = self.there & (abs(self.aside - place) < HALF_WIDTH)
+        level = near & (abs(self.down - float(eyes @ axis)) < LEVEL)
+        if not level.any():
+            return np.full(level.shape, NAPE)
+        left, right = np.percentile(self.aside[level], (2, 98)).tolist()
+        middle, radius = (left + right) / 2, max((right - left) / 2, LEVEL)
+        turned = np.degrees(np.arcsin(np.clip((place - middle) / radius, -MOST_TURNED, MOST_TURNED)))
+        across = (self.aside - middle) / radius
+        hairline = np.interp(abs(np.degrees(np.arcsin(np.clip(across, -1, 1))) + turned), *HAIRLINE_AROUND)
+        rim = near & (abs(across) > OUTLINE) & (self.down > 0) & (self.down < NAPE)
+        for side in (across < 0, across > 0):
+            if self._is_rather_hair(rim & side, cheeks):
+                hairline[side] = NAPE
+        return hairline
+
+    def _is_rather_hair(self, part: np.ndarray, cheeks: np.ndarray) -> bool:
+        """Whether a part of the photo is of the hair's color and not of the cheeks'; True for an empty one."""
+        if not part.any():
+            return True
+        lab = cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        lab *= np.array([SHADE, 1, 1], np.float32)
+        color, hair, skin = (np.median(lab[pixels], axis=0) for pixels in (part, self.hair, cheeks))
+        return float(np.linalg.norm(color - hair)) < float(np.linalg.norm(color - skin))
 
 
 def _around(joints: HeadJoints, inner: np.ndarray) -> Window:

@@ -36,8 +36,8 @@ def covered_with(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, un
         filled[todo] = filled[rows[from_known], columns[from_known]]
         reached = reached | todo
     # The folds' patches differ in light: their fine detail stays, their mean becomes that of all that is known around.
-    everywhere = _mean_around(filled, known, 0.25 * unit)
-    return everywhere + filled - _mean_around(filled, known | covered, 0.05 * unit)
+    everywhere = mean_around(filled, known, 0.25 * unit)
+    return everywhere + filled - mean_around(filled, known | covered, 0.05 * unit)
 
 
 def covered_along_rows(picture: np.ndarray, known: np.ndarray, covered: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -129,8 +129,8 @@ def folded_over(known: np.ndarray, wanted: np.ndarray, nearest_else: bool = True
     return from_row, from_column
 
 
-def _mean_around(picture: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
-    """(h, w, 3) float32 Gaussian mean over chosen pixels."""
+def mean_around(picture: np.ndarray, chosen: np.ndarray, sigma: float) -> np.ndarray:
+    """(h, w, 3) float32 Gaussian mean over chosen pixels, right where some are within a few sigma [px]."""
     weight = chosen.astype(np.float32)[..., None]
     stacked = np.dstack([picture * weight, weight])
     height, width = chosen.shape
