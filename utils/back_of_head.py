@@ -19,7 +19,7 @@ DISTINCT = 12.0
 ALIKE = 22.0
 """CIELAB distance from the crown up to which a pixel is hair."""
 SHADE = 0.4
-"""Weight of lightness in that distance for what is darker than the crown: hair in the shade is still hair."""
+"""Weight of lightness in that distance for what is darker: hair in the shade is still hair."""
 NAPE = 0.42
 """How far below the nose the back's hair ends, in heads: there the chin ends too."""
 LEVEL, MOST_TURNED = 0.1, 0.5
@@ -189,9 +189,8 @@ class _Head:
         if not part.any():
             return True
         lab = cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-        lab *= np.array([SHADE, 1, 1], np.float32)
         color, hair, skin = (np.median(lab[pixels], axis=0) for pixels in (part, self.hair, cheeks))
-        return float(np.linalg.norm(color - hair)) < float(np.linalg.norm(color - skin))
+        return float(_distance(color - hair)) < float(_distance(color - skin))
 
 
 def _around(joints: HeadJoints, inner: np.ndarray) -> Window:
@@ -217,8 +216,7 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     softened = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), max(HAIRLINE / 2 * joints.unit, 0.5))
     lab = cv2.cvtColor(softened, cv2.COLOR_RGB2LAB)
     from_crown, from_face = (lab - np.median(lab[part], axis=0) for part in (crown, face))
-    from_crown[..., 0] *= np.where(from_crown[..., 0] < 0, SHADE, 1)
-    to_crown, to_face = (np.linalg.norm(difference, axis=-1) for difference in (from_crown, from_face))
+    to_crown, to_face = _distance(from_crown), np.linalg.norm(from_face, axis=-1)
     if np.median(to_face[crown]) < DISTINCT:
         return crown
     alike = head & (to_crown < 0.7 * to_face) & (to_crown < ALIKE)
@@ -226,6 +224,12 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     # Brows, eyes and a beard may hang together with it but are no hair of the head.
     hair = np.isin(part, np.setdiff1d(part[crown], 0)) & ((down < eyes - BROW) | (abs(aside) > FACE_HALF_WIDTH))
     return hair if np.count_nonzero(hair) > max(np.count_nonzero(crown) / 10, FEWEST) else crown
+
+
+def _distance(lab: np.ndarray) -> np.ndarray:
+    """(...) length of CIELAB differences (..., 3) from a color; what is darker than that may be its shade."""
+    lightness = lab[..., 0] * np.where(lab[..., 0] < 0, SHADE, 1)
+    return np.hypot(lightness, np.hypot(lab[..., 1], lab[..., 2]))
 
 
 def _lower_end(hair: np.ndarray, down: np.ndarray) -> float:
