@@ -26,7 +26,6 @@ from geometry.poses import Poses
 from geometry.window import Window
 from losses.terms import LossWeights
 from models.build import ModelConfig, build_digitizer, load_weights
-from models.compiling import compile_networks
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from tests import golden
@@ -87,10 +86,7 @@ def _phase(
     dtype = PRECISIONS[precision]
     autocast = nullcontext if dtype is torch.float32 else partial(torch.autocast, device.type, dtype=dtype)
     model = model.to(device).to(memory_format=torch.channels_last)
-    phase = phase_of(model, number, window, LossWeights(mask=0.0), autocast, recompute=not is_compiled)
-    if is_compiled:
-        compile_networks(phase.networks.values())
-    return phase
+    return phase_of(model, number, window, LossWeights(mask=0.0), autocast, is_compiled)
 
 
 def golden_step(number: int, precision: str, device: torch.device) -> Row:

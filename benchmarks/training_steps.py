@@ -40,12 +40,21 @@ def phase_of(
     window: str = "canvas",
     weights: LossWeights = PAPER_LOSS,
     autocast: Autocast = nullcontext,
-    recompute: bool = True,
+    is_compiled: bool = False,
 ) -> Phase:
-    """Phase 1 or 2 of a model; window, recompute: of phase 2 (training.steps.SecondPhase)."""
+    """Phase 1 or 2 of a model.
+
+    Args:
+        window: of phase 2 (training.steps.SecondPhase).
+        is_compiled: by torch.compile, when it first runs; else phase 2 computes maps again in the backward pass.
+    """
     if number == 1:
-        return FirstPhase(model, weights, autocast)
-    return SecondPhase(model, weights, autocast, window, recompute)
+        phase: Phase = FirstPhase(model, weights, autocast)
+    else:
+        phase = SecondPhase(model, weights, autocast, window, recompute=not is_compiled)
+    if is_compiled:
+        compile_networks(phase.networks.values())
+    return phase
 
 
 def optimizer_of(phase: Phase) -> torch.optim.Adam:
@@ -74,7 +83,5 @@ def step(number: int, window: str, is_compiled: bool = False) -> Callable[[], No
     """
     torch.manual_seed(0)
     model = build_digitizer(build_config(ModelConfig, OFFICIAL_MODEL, "paper"), refiner=number == 2)
-    phase = phase_of(model.to(memory_format=torch.channels_last), number, window, recompute=not is_compiled)
-    if is_compiled:
-        compile_networks(phase.networks.values())
+    phase = phase_of(model.to(memory_format=torch.channels_last), number, window, is_compiled=is_compiled)
     return stepping(phase, optimizer_of(phase), _batch())

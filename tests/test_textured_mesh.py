@@ -170,7 +170,7 @@ CLASPED = np.array([[[62.0, 110], [105, 150], [120, 152]], [[198, 110], [155, 15
 
 def behind(picture, there, joints):
     """The back of a body of the same thickness everywhere."""
-    return back_of_garment(picture, there, np.ones(there.shape, np.float32), joints)
+    return back_of_garment(picture, there, np.ones(there.shape, np.float32), joints, np.zeros_like(there))
 
 
 def a_print(picture):
@@ -222,7 +222,8 @@ def test_what_is_before_the_trunk_is_not_on_its_back():
     picture, there, joints = shirt(arms_and_a_ball)
     back = behind(picture, there, replace(joints, arms=CLASPED)).astype(int)
     assert abs(back[30:182, 70:190] - (60, 90, 170)).max() < 25
-    beside = back_of_garment(picture, there, (np.arange(260) > 230) + np.zeros(there.shape, np.float32), joints)
+    thin = (np.arange(260) > 230) + np.zeros(there.shape, np.float32)
+    beside = back_of_garment(picture, there, thin, joints, np.zeros_like(there))
     assert (abs(beside[120:182, 70:190].astype(int) - (60, 90, 170)).max(-1) > 25).any(), "thin arms hang beside it"
 
 

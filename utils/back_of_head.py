@@ -64,9 +64,16 @@ class HeadJoints(PictureJoints):
 
     def coordinates(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """(h, w) each: how far every pixel of a window lies below and beside the nose, along the neck [heads]."""
-        x = np.arange(window.left, window.right) + 0.5 - self.nose[0]
-        y = (np.arange(window.top, window.bottom) + 0.5 - self.nose[1])[:, None]
-        down = (self.neck - self.nose) / self.unit
+        x = np.arange(window.left, window.right) + 0.5
+        return self._from_nose(x, (np.arange(window.top, window.bottom) + 0.5)[:, None])
+
+    def of_eyes(self) -> tuple[float, float]:
+        """How far the middle between the eyes lies below and beside the nose [heads]."""
+        down, aside = self._from_nose(*self.eyes)
+        return float(down), float(aside)
+
+    def _from_nose(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y, down = x - self.nose[0], y - self.nose[1], (self.neck - self.nose) / self.unit
         return (x * down[0] + y * down[1]) / self.unit, (x * down[1] - y * down[0]) / self.unit
 
 
@@ -116,13 +123,14 @@ def with_back_of_head(
     if not hair.any():
         return back
     window = _around(joints, inner)
-    head = _Head(picture[window.slices], inner[window.slices], hair[window.slices], *joints.coordinates(window))
+    here = window.slices
+    head = _Head(joints, picture[here], inner[here], hair[here], *joints.coordinates(window))
     end = _lower_end(head.hair, head.down)
-    filled, behind = head.with_short_hair(joints) if end <= NAPE else head.with_long_hair(end, joints)
+    filled, behind = head.with_short_hair() if end <= NAPE else head.with_long_hair(end)
     # What lies outside the person is filled later: the edge there is none of the hair's.
     area = (head.there & behind) | (~head.there & (head.down < end))
     result = back.copy()
-    result[window.slices] = blended(back[window.slices], filled, area, 0.04 * joints.unit)
+    result[here] = blended(back[here], filled, area, 0.04 * joints.unit)
     return result
 
 
@@ -130,47 +138,50 @@ def with_back_of_head(
 class _Head:
     """The part of a photo about a head, (h, w) each."""
 
+    joints: HeadJoints
     picture: np.ndarray  # (h, w, 3) uint8
     there: np.ndarray  # bool, pixels of the person
     hair: np.ndarray  # bool, some are
     down: np.ndarray  # below the nose [heads]
     aside: np.ndarray  # beside the nose [heads]
 
-    def with_long_hair(self, end: float, joints: HeadJoints) -> tuple[np.ndarray, np.ndarray]:
+    def with_long_hair(self, end: float) -> tuple[np.ndarray, np.ndarray]:
         """The back, (h, w, 3), and where it has hair: down to the nape, and in the middle down to an end [heads]."""
-        falling = (abs(self.aside) < LONG_HALF_WIDTH) & (
-            self.down < end - ROUND_END * (self.aside / LONG_HALF_WIDTH) ** 2
-        )
-        behind = ((self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)) | falling
-        return self._haired(behind, joints), behind
+        beside = self.aside / LONG_HALF_WIDTH
+        behind = self._above_nape | ((abs(beside) < 1) & (self.down < end - ROUND_END * beside**2))
+        return self._haired(behind), behind
 
-    def with_short_hair(self, joints: HeadJoints) -> tuple[np.ndarray, np.ndarray]:
+    def with_short_hair(self) -> tuple[np.ndarray, np.ndarray]:
         """The back, (h, w, 3), and where it is another than the photo: hair down to the hairline, below it skin."""
-        head = (self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)
-        cheeks = self.there & ~self.hair & (abs(self.aside) < FACE_HALF_WIDTH) & (self.down > 0) & (self.down < NAPE)
+        head = self._above_nape
+        cheeks = self.there & ~self.hair & head & (abs(self.aside) < FACE_HALF_WIDTH) & (self.down > 0)
         if not cheeks.any():
-            return self._haired(head, joints), head
-        behind = head & (self.down < self._hairline(cheeks, joints))
-        filled, skin = self._haired(behind, joints), self.there & head & ~(behind | self.hair)
-        filled[skin] = mean_around(self.picture, cheeks, joints.unit / 4)[skin]
+            return self._haired(head), head
+        behind = head & (self.down < self._hairline(cheeks))
+        filled, skin = self._haired(behind), self.there & head & ~(behind | self.hair)
+        filled[skin] = mean_around(self.picture, cheeks, self.joints.unit / 4)[skin]
         return filled, behind | skin
 
-    def _haired(self, behind: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    @property
+    def _above_nape(self) -> np.ndarray:
+        """(h, w) bool."""
+        return (self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)
+
+    def _haired(self, behind: np.ndarray) -> np.ndarray:
         """(h, w, 3) float32: the photo with hair at all pixels `behind` of the person."""
-        filled = covered_with(self.picture, self.hair, self.there & behind & ~self.hair, joints.unit)
+        filled = covered_with(self.picture, self.hair, self.there & behind & ~self.hair, self.joints.unit)
         filled[self.hair] = self.picture[self.hair]
         return filled
 
-    def _hairline(self, cheeks: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    def _hairline(self, cheeks: np.ndarray) -> np.ndarray:
         """(h, w): how far below the nose short hair reaches at a pixel of the back [heads].
 
         A head is taken for a round column, turned to where the eyes are in its outline. From the middle of its back
         around: the nape, the ears, the temples. Where the outline itself is of the hair's color, hair covers the ear.
         """
-        axis, eyes = (joints.neck - joints.nose) / joints.unit, (joints.eyes - joints.nose) / joints.unit
-        place = float(eyes[0] * axis[1] - eyes[1] * axis[0])
+        height, place = self.joints.of_eyes()
         near = self.there & (abs(self.aside - place) < HALF_WIDTH)
-        level = near & (abs(self.down - float(eyes @ axis)) < LEVEL)
+        level = near & (abs(self.down - height) < LEVEL)
         if not level.any():
             return np.full(level.shape, NAPE)
         left, right = np.percentile(self.aside[level], (2, 98)).tolist()
@@ -179,18 +190,14 @@ class _Head:
         across = (self.aside - middle) / radius
         hairline = np.interp(abs(np.degrees(np.arcsin(np.clip(across, -1, 1))) + turned), *HAIRLINE_AROUND)
         rim = near & (abs(across) > OUTLINE) & (self.down > 0) & (self.down < NAPE)
+        lab = cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        hair, skin = (np.median(lab[part], axis=0) for part in (self.hair, cheeks))
         for side in (across < 0, across > 0):
-            if self._is_rather_hair(rim & side, cheeks):
+            outline = rim & side
+            color = np.median(lab[outline], axis=0) if outline.any() else hair
+            if _distance(color - hair) < _distance(color - skin):
                 hairline[side] = NAPE
         return hairline
-
-    def _is_rather_hair(self, part: np.ndarray, cheeks: np.ndarray) -> bool:
-        """Whether a part of the photo is of the hair's color and not of the cheeks'; True for an empty one."""
-        if not part.any():
-            return True
-        lab = cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-        color, hair, skin = (np.median(lab[pixels], axis=0) for pixels in (part, self.hair, cheeks))
-        return float(_distance(color - hair)) < float(_distance(color - skin))
 
 
 def _around(joints: HeadJoints, inner: np.ndarray) -> Window:
@@ -206,7 +213,7 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     """(h, w) bool: pixels of the head like those of its crown and, if the face has another color, unlike those."""
     narrow = head & (abs(aside) < 0.4) & (down < 0)
     face = head & (abs(aside) < 0.25) & (down > -0.1) & (down < 0.3)
-    eyes = float((joints.eyes - joints.nose) @ (joints.neck - joints.nose)) / joints.unit**2
+    eyes, _ = joints.of_eyes()
     if not narrow.any() or not face.any():
         return np.zeros_like(head)
     top = float(down[narrow].min())

@@ -143,7 +143,7 @@ def back_of_garment(
     inner: np.ndarray,
     thickness: np.ndarray,
     joints: TrunkJoints,
-    hair: np.ndarray | None = None,
+    hair: np.ndarray,
 ) -> np.ndarray:
     """The photo as the back of the person, of the garment's own color where its front has something else on it.
 
@@ -152,7 +152,7 @@ def back_of_garment(
         inner: (h, w) bool, pixels whose colors are the person's.
         thickness: (h, w) float32 from the front to the back map, in any unit.
         joints: on the picture.
-        hair: (h, w) bool, what may hang before the trunk; None: nothing.
+        hair: (h, w) bool, of which some may hang before the trunk.
 
     Returns:
         (h, w, 3) uint8; the picture itself when the trunk is small, seen from the side, or of too many colors.
@@ -164,8 +164,7 @@ def back_of_garment(
     body, thick = grid.cells(there.astype(np.float32)) > 0.9, grid.cells(thickness)
     before = body & (thick > BEFORE_TRUNK * (np.median(thick[body]) if body.any() else 0))
     arms, held = (before & (grid.cells(painted) > 0) for painted in joints.arms_and_held(grid.window))
-    if hair is not None:
-        arms = arms | _before_trunk(grid.cells(hair[grid.window.slices].astype(np.float32)) > 0.5, body)
+    arms |= _before_trunk(grid.cells(hair[grid.window.slices].astype(np.float32)) > 0.5, body)
     # A median has no cells that mix two colors at the edge of a dot: those would be like nothing at the sides.
     calm = cv2.medianBlur(crop, 2 * max(round(joints.length / ROWS / 2), 1) + 1)
     foreign = _foreign(grid.cells(calm, cv2.INTER_NEAREST), body, arms, held)

@@ -97,9 +97,9 @@ def _back(
     photo: np.ndarray, inner: np.ndarray, thickness: np.ndarray, head: HeadJoints | None, trunk: TrunkJoints | None
 ) -> np.ndarray:
     """The photo (h, w, 3) as the back of the person, with `inner` and thickness (h, w) as in back_of_garment."""
-    hair = None if head is None else hair_on(photo, inner, head)
+    hair = np.zeros(inner.shape, bool) if head is None else hair_on(photo, inner, head)
     back = photo if trunk is None else back_of_garment(photo, inner, thickness, trunk, hair)
-    return back if head is None or hair is None else with_back_of_head(back, photo, inner, hair, head)
+    return back if head is None else with_back_of_head(back, photo, inner, hair, head)
 
 
 def _thickness(sides: Sides) -> np.ndarray:

@@ -103,7 +103,7 @@ def beside(folder: Path, name: str) -> Path:
                 return wanted
             if wanted.parent.is_dir():
                 lower = wanted.name.lower()
-                for other in sorted(name for name in os.listdir(wanted.parent) if name.lower() == lower):
+                for other in sorted(entry for entry in os.listdir(wanted.parent) if entry.lower() == lower):
                     if (wanted.parent / other).is_file():
                         return wanted.parent / other
     except OSError:  # a name that is too long for any file, a folder that nobody may read
