@@ -22,6 +22,7 @@ import torch
 
 from inference import SHIPPED_CHECKPOINT, PhotoDigitizer
 from utils.command_line import HelpFormatter, positive
+from utils.distributed import cores
 from utils.errors import InputError
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // args.jobs))
+    torch.set_num_threads(max(cores() // args.jobs, 1))
     with tempfile.TemporaryDirectory(prefix="2k2k_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
         # Gradio takes two seconds to import, and reads the environment as it is imported.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from utils.script import ends_in_one_line
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from datasets.scan_sets import open_source
 from geometry.depth import FILE_LARGEST_PX
 from utils.batch import run_batch
 from utils.command_line import given_path
-from utils.distributed import shard, world_size
+from utils.distributed import cores, shard
 from utils.errors import InputError
 from utils.files import locked
 
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"render.py: {error}", file=sys.stderr)
         return 2
-    threads = max((os.cpu_count() or 1) // (args.jobs * world_size()), 1)
+    threads = max(cores() // args.jobs, 1)
     render = SubjectRenderer(
         root=args.data_path,
         source=source,

@@ -21,12 +21,15 @@ from inference.photo_run import PhotoRun
 from models.digitizer import Agreement
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, given_path, metres, positive
-from utils.device import PRECISIONS, pick_device
-from utils.distributed import rank, shard
+from utils.device import PRECISIONS, pick_device, torch_threads
+from utils.distributed import cores, rank, shard
 from utils.errors import InputError
 from utils.gallery import write_gallery
 from utils.records import Records, fingerprint, write_run
 from utils.result_folder import ResultFolder
+
+MOST_AT_ONCE = {"cpu": 4, "cuda": 8, "mps": 4}
+"""Photos that are worked on at a time unless --jobs says otherwise, by device: each takes up to 1 GB of memory."""
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +94,7 @@ def _add_people_options(people: argparse._ArgumentGroup) -> None:
     people.add_argument(
         "--threads",
         type=int,
-        help="of the detectors; 0: onnxruntime chooses; when left out 1 for several photos on a CPU, else 0",
+        help="of the detectors; 0: onnxruntime chooses; when left out the cores divided by the jobs",
     )
     people.add_argument(
         "--providers", nargs="+", default=["CPUExecutionProvider"], help="of onnxruntime for the detectors, best first"
@@ -116,6 +119,12 @@ def _add_result_options(results: argparse._ArgumentGroup) -> None:
     )
     results.add_argument("--turntable", action="store_true", help="also write the person turning, as animated WebP")
     results.add_argument("--overwrite", action="store_true", help="do finished photos again")
+    results.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="photos at a time, each with its part of the cores (default: one per core, up to 4, with a GPU up to 8)",
+    )
 
 
 def person_choice(text: str) -> int | str:
@@ -148,10 +157,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         listed = find_photos(args.photos, args.recursive, args.every)
         chosen = None if args.person == "all" else args.person
-        # The detectors' next photo and the model's are worked on at once: there are no idle cores to take.
-        shares_cores = len(listed.photos) > 1 and pick_device(args.device).type == "cpu"
-        threads = int(shares_cores) if args.threads is None else args.threads
-        options = SourceOptions(chosen, providers=tuple(args.providers), threads=threads)
+        jobs = args.jobs or min(cores(), len(listed.photos), MOST_AT_ONCE[pick_device(args.device).type])
+        threads = max(cores() // jobs, 1)
+        detector_threads = threads if args.threads is None else args.threads
+        options = SourceOptions(chosen, providers=tuple(args.providers), threads=detector_threads)
         sources = person_sources(args.keypoints, args.mask, options)
         sources.open()
         digitizer = PhotoDigitizer.load(
@@ -182,7 +191,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_keypoints=args.save_keypoints,
     )
     is_done = (lambda name: False) if args.overwrite else run.is_done
-    report = run_batch(shard(list(listed.photos)), run.stages, is_done, "digitize")
+    with torch_threads(threads):
+        report = run_batch(shard(list(listed.photos)), run.in_threads(jobs), is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
     if page := write_gallery(folder):
         print(f"look at it: {page}")

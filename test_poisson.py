@@ -9,7 +9,6 @@ from __future__ import annotations
 from utils.script import ends_in_one_line
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from utils.batch import run_batch
 from utils.command_line import HelpFormatter, given_path, metres, positive
+from utils.distributed import cores
 from utils.errors import InputError, one_line
 from utils.files import check_writable
 from utils.gallery import write_gallery
@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     records = Records(run.root, args.format, {"--depth": args.depth, "--height": args.height})
-    threads = max(1, (os.cpu_count() or 1) // args.jobs)
+    threads = max(cores() // args.jobs, 1)
 
     def is_done(name: str) -> bool:
         why = records.why_again(name, inputs_of(name, run, args.format, args.height))

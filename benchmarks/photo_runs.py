@@ -14,6 +14,8 @@ from datasets.people.photo_folder import find_photos
 from inference import DigitizedPerson, MeshOptions, PhotoDigitizer
 from inference.photo_run import PhotoRun
 from utils.batch import run_batch
+from utils.device import torch_threads
+from utils.distributed import cores
 from utils.records import Records
 from utils.result_folder import ResultFolder
 
@@ -62,8 +64,10 @@ def to_glb_without_networks(size: int) -> Callable[[], None]:
 
 
 def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:
-    """The sample photos, ROUNDS times; side by side as test_model.py does them, or one stage after the other."""
-    options = SourceOptions(threads=int(side_by_side))
+    """The sample photos, ROUNDS times; one for each core at a time, or one after the other."""
+    jobs = cores() if side_by_side else 1
+    threads = max(cores() // jobs, 1)
+    options = SourceOptions(threads=threads)
     digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe", options))
     listed = {f"{name}_{k}": path for k in range(ROUNDS) for name, path in find_photos([PHOTO.parent]).photos.items()}
 
@@ -71,12 +75,8 @@ def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             run = PhotoRun(digitizer, listed, ResultFolder(root), Records(root, "photos", {}), MeshOptions())
-
-            def one_by_one(name: str) -> None:
-                run.write(run.digitize(run.find(name)))
-
-            stages = run.stages if side_by_side else one_by_one
-            report = run_batch(list(listed), stages, lambda name: False, "photos")
+            with torch_threads(threads):
+                report = run_batch(list(listed), run.in_threads(jobs), lambda name: False, "photos")
         return {"photos/min": 60.0 * len(report.done)}
 
     return work

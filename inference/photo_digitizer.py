@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +79,7 @@ class PhotoDigitizer:
     conventions: Conventions  # the model's, or with the agreement that the user wants
     sources: PersonSources
     frame: Frame = "auto"
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)  # of a photo on the device
 
     @classmethod
     def load(
@@ -109,7 +112,8 @@ class PhotoDigitizer:
         keep_freed_memory()
         model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)
         conventions = model.conventions if agreement == "auto" else replace(model.conventions, agreement=agreement)
-        return cls(model, chosen, conventions, sources or person_sources(), frame)
+        turn = nullcontext() if chosen.type == "cpu" else threading.Lock()
+        return cls(model, chosen, conventions, sources or person_sources(), frame, turn)
 
     def __call__(
         self,
@@ -189,5 +193,8 @@ class PhotoDigitizer:
     def digitize(self, subject: Subject) -> DigitizedPerson:
         """Run the networks on a subject, the refiner on the person's box."""
         pixels = torch.from_numpy(prepared_photo(subject.rgb, subject.mask, self.conventions.backdrop))
-        photo, poses = to_network(pixels.to(self.device)), Poses.stack([subject.poses]).to(self.device)
-        return DigitizedPerson(subject, self.model(photo, poses, person_window(subject.mask)), self.conventions)
+        window = person_window(subject.mask)
+        with self.turn:
+            photo, poses = to_network(pixels.to(self.device)), Poses.stack([subject.poses]).to(self.device)
+            result = self.model(photo, poses, window)
+        return DigitizedPerson(subject, result, self.conventions)

@@ -1,4 +1,4 @@
-"""Many photos into one folder of results: the three stages of test_model.py, and when a photo counts as done."""
+"""Many photos into one folder of results: what test_model.py does with each, and when it counts as done."""
 
 from __future__ import annotations
 
@@ -10,31 +10,23 @@ from tqdm import tqdm
 
 from datasets.people.given_mask import mask_path
 from datasets.people.openpose import keypoint_path, write_keypoints
-from datasets.people.person import NoPersonError, PersonCutOffError
+from datasets.people.person import NoPersonError, PersonCutOffError, Photo
 from datasets.people.photo_folder import PhotoFile
-from inference.digitized_person import DigitizedPerson, MeshOptions
+from inference.digitized_person import MeshOptions
 from inference.photo_digitizer import PhotoDigitizer
 from inference.subject import Subject
-from utils.batch import LeftOut, Stages
+from utils.batch import InThreads, LeftOut
 from utils.records import Records, stamps
 from utils.result_folder import ResultFolder
 
 
 @dataclass(frozen=True)
-class FoundPeople:
-    """Who is in a photo."""
+class ReadPhoto:
+    """A photo, and what its record will say of it."""
 
-    name: str  # of the photo
+    name: str
     inputs: Mapping[str, list[int]]  # stamps of the files, from before they were read
-    subjects: list[Subject]
-
-
-@dataclass(frozen=True)
-class DigitizedPeople:
-    """Everybody in a photo, with results."""
-
-    found: FoundPeople
-    people: list[DigitizedPerson]
+    photo: Photo
 
 
 @dataclass(frozen=True)
@@ -49,54 +41,50 @@ class PhotoRun:
     everybody: bool = False  # in a photo, instead of one
     save_keypoints: bool = False
 
-    @property
-    def stages(self) -> Stages:
-        """Reading, networks and writing of one photo."""
-        return Stages(self.find, self.digitize, self.write)
+    def in_threads(self, jobs: int) -> InThreads:
+        """Several photos at a time; frames of a video are read in their order."""
+        return InThreads(self.read, self.digitize, jobs)
 
-    def find(self, name: str) -> FoundPeople:
-        """Read a photo and find who is meant; from now on the photo is not done.
+    def read(self, name: str) -> ReadPhoto:
+        """Read a photo; from now on it is not done.
 
         Raises:
-            InputError: there is no usable person.
-            LeftOut: there is no person in this frame of a video.
+            InputError: it cannot be read.
         """
         self.records.forget(name)
-        file, inputs = self.photos[name], stamps(self.inputs(name))
-        try:
-            photo = file.read()
-            if self.everybody:
-                subjects, left_out = self.digitizer.find_everybody(photo, name)
-            else:
-                subjects, left_out = [self.digitizer.find(photo, name=name)], []
-        except (NoPersonError, PersonCutOffError) as error:
-            if file.video is not None:
-                raise LeftOut(str(error)) from error
-            raise
-        for warning in (*left_out, *(warning for subject in subjects for warning in subject.person.warnings)):
-            tqdm.write(f"{photo.path.name}: {warning}")
-        return FoundPeople(name, inputs, subjects)
+        return ReadPhoto(name, stamps(self.inputs(name)), self.photos[name].read())
 
-    def digitize(self, found: FoundPeople) -> DigitizedPeople:
-        """Run the networks on everybody who was found."""
-        return DigitizedPeople(found, [self.digitizer.digitize(subject) for subject in found.subjects])
-
-    def write(self, made: DigitizedPeople) -> None:
-        """Write all files of a photo, the record that it is done last.
+    def digitize(self, read: ReadPhoto) -> None:
+        """Digitize who is meant and write all files, the record that the photo is done last.
 
         Raises:
-            InputError: the model found no body.
+            InputError: there is no usable person, or the model found no body.
+            LeftOut: there is no person in this frame of a video.
         """
         files: list[Path] = []
         people = {}
-        for person in made.people:
-            subject = person.subject
+        for subject in self._find(read):
+            person = self.digitizer.digitize(subject)
             if self.save_keypoints:
                 files.append(self.folder.keypoints(person.name))
                 write_keypoints(files[-1], subject.person.keypoints)
             files += person.write(self.folder, self.meshes)
             people[person.name] = {"frame": subject.frame, "warnings": list(person.warnings)}
-        self.records.write(made.found.name, made.found.inputs, files, people=people)
+        self.records.write(read.name, read.inputs, files, people=people)
+
+    def _find(self, read: ReadPhoto) -> list[Subject]:
+        try:
+            if self.everybody:
+                subjects, left_out = self.digitizer.find_everybody(read.photo, read.name)
+            else:
+                subjects, left_out = [self.digitizer.find(read.photo, name=read.name)], []
+        except (NoPersonError, PersonCutOffError) as error:
+            if self.photos[read.name].video is not None:
+                raise LeftOut(str(error)) from error
+            raise
+        for warning in (*left_out, *(warning for subject in subjects for warning in subject.person.warnings)):
+            tqdm.write(f"{read.photo.path.name}: {warning}")
+        return subjects
 
     def inputs(self, name: str) -> list[Path]:
         """The files from which a photo's results are made."""

@@ -1,16 +1,18 @@
 """Batches: what is done is skipped, what fails is named, the rest goes on; ranks share the work."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from utils.batch import AHEAD, BatchReport, LeftOut, Stages, run_batch
+from utils.batch import BatchReport, InThreads, LeftOut, run_batch
 from utils.distributed import shard
 from utils.errors import InputError
 
@@ -107,44 +109,66 @@ def test_ranks_share_all_items_once(monkeypatch):
     assert sorted(seen) == items
 
 
-def test_stages_keep_order_and_errors_and_run_beside_each_other():
-    """Each stage may fail for an item of its own; no more than a few items are read ahead."""
-    read, lead = [], []
+def test_threads_read_in_order_keep_errors_apart_and_work_beside_each_other():
+    """Each step may fail for an item of its own; as many are under way as there are threads."""
+    read, under_way, most = [], set(), []
 
     def reading(name: str) -> str:
         read.append(name)
         work(name if name == "bad" else "fine")
         return name
 
-    def computing(name: str) -> str:
-        lead.append(len(read) - len(lead))
+    def working(name: str) -> None:
+        under_way.add(name)
+        most.append(len(under_way))
+        time.sleep(0.02)
+        under_way.remove(name)
         if name == "empty":
             raise LeftOut("no person")
-        return name
-
-    def writing(name: str) -> None:
         if name == "bug":
             work(name)
 
     names = ["a", "bad", "empty", "b", "bug", *"cdefgh"]
-    report = run_batch(names, Stages(reading, computing, writing), lambda name: False, "test")
+    report = run_batch(names, InThreads(reading, working, threads=3), lambda name: False, "test")
     assert report.done == ["a", "b", *"cdefgh"] and read == names
     assert report.failures["bad"] == "bad.png: is empty" and report.failures["bug"].startswith("KeyError")
     assert report.left_out == {"empty": "no person"}
-    assert max(lead) <= AHEAD + 3
+    assert max(most) == 3
 
 
-def test_ctrl_c_finishes_what_is_written_and_begins_nothing_more():
-    written = []
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ctrl_c_finishes_what_is_begun_and_begins_nothing_more(threads):
+    begun, ended = [], []
 
-    def stop(name: str) -> str:
-        if name == "b":
-            raise KeyboardInterrupt
-        return name
+    def working(name: str) -> None:
+        begun.append(name)
+        if name == "c":
+            time.sleep(0.1)  # the main thread waits by then
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.2)
+        ended.append(name)
 
     with pytest.raises(KeyboardInterrupt):
-        run_batch(list("abcdefgh"), Stages(str, stop, written.append), lambda name: False, "test")
-    assert written == ["a"]
+        run_batch(list("abcdefgh"), InThreads(str, working, threads), lambda name: False, "test")
+    assert sorted(ended) == sorted(begun) and set("abc") <= set(begun) < set("abcdefg")
+
+
+def test_what_an_error_holds_is_let_go_with_it():
+    """A photo that fails is in the error's stack: thousands of them would fill the memory."""
+    alive = []
+
+    class Large:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    def working(item: Large) -> None:
+        alive.append(weakref.ref(item))
+        raise InputError(f"{item.name}: is empty")
+
+    outcomes = run_batch(list("abcd"), InThreads(Large, working, threads=1), lambda name: False, "test")
+    assert len(outcomes.failures) == 4
+    gc.collect()
+    assert not any(reference() for reference in alive)
 
 
 ORPHANS = """

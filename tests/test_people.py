@@ -3,6 +3,7 @@
 import sys
 import types
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
 
@@ -143,6 +144,18 @@ def test_what_is_not_installed_is_said_once_at_the_start(monkeypatch):
         person_sources(options=SourceOptions(providers=("TPU",)))
     with pytest.raises(InputError, match="--threads -1, expected 0 or more"):
         person_sources(options=SourceOptions(threads=-1))
+
+
+def test_each_thread_chooses_a_person_of_its_own():
+    """Photos are worked on at a time: everybody of one is gone through while another's third person is looked for."""
+    sources = person_sources(options=SourceOptions(person=1))
+
+    def wanted() -> set[int | None]:
+        return {source.wanted.person for source in sources.choosers}
+
+    with ThreadPoolExecutor(1) as other:
+        sources.choose(3)
+        assert wanted() == {3} and other.submit(wanted).result() == {1}
 
 
 def test_every_choice_has_its_source(monkeypatch):

@@ -3,6 +3,7 @@
 The photos may not be redistributed, so these tests run only where they lie beside the checkout.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,6 +215,18 @@ def test_two_people(cases, sources):
         assert low < joints.xy[:, 0].min() and joints.xy[:, 0].max() < low + 1536
     with pytest.raises(NoPersonError, match="person 3 was asked for, expected 1 to 2"):
         MediaPipeDetector(person=3).keypoints(both)
+
+
+def test_threads_do_not_see_each_others_poses(cases):
+    """The mask asks for the pose that the joints were found with, whatever other threads have looked at since."""
+    first, second = cases["000028"].photo, cases["DSC02780"].photo
+    detector = MediaPipeDetector()
+    joints = detector.keypoints(first).keypoints
+    with ThreadPoolExecutor(1) as other:
+        theirs = other.submit(lambda: detector.keypoints(second).keypoints).result()
+        pose = detector.pose(first, joints)
+        assert np.abs(pose.points - other.submit(detector.pose, second, theirs).result().points).max() > 50
+    assert detector.pose(first, joints) is pose, "it was kept"
 
 
 @pytest.mark.parametrize("name", ["grey", "dark", "thumbnail", "mirrored"])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.failure import TrainingFailed
 from utils.device import pick_device
-from utils.distributed import local_world_size, rank, world_size
+from utils.distributed import cores, local_world_size, rank, world_size
 from utils.errors import InputError
 
 
@@ -51,8 +51,8 @@ def joined(device: str, timeout_minutes: float) -> Iterator[torch.device]:
 def _divide_cores() -> None:
     """Give each process of a machine its part of the cores: torchrun allows one thread each if nothing is set."""
     is_unset = os.environ.get("OMP_NUM_THREADS", "1") == "1"
-    if local_world_size() > 1 and is_unset and hasattr(os, "sched_getaffinity"):
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local_world_size()))
+    if local_world_size() > 1 and is_unset:
+        torch.set_num_threads(cores())
 
 
 def _meet(backends: str, timeout: datetime.timedelta) -> None:

@@ -11,10 +11,10 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -23,12 +23,10 @@ from tqdm import tqdm
 
 from utils.errors import InputError, one_line, plain_reason
 
-AHEAD = 2
-"""How many items wait between two stages: enough to level out slow ones, few enough for the memory."""
 DIED = "its process died twice, the second time alone: most likely out of memory"
 
 
-Outcomes = Iterator[tuple[str, BaseException | None]]
+Outcomes = Generator[tuple[str, BaseException | None], None, None]
 """Names with the error of their work, or None."""
 
 
@@ -37,12 +35,12 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Stages:
-    """Work in three steps. Reading the next and writing the last item run beside the computation, each in a thread."""
+class InThreads:
+    """Work for threads of this process, whose libraries let Python go: each takes an item through both steps."""
 
-    read: Callable[[str], Any]  # name -> what is computed on
-    compute: Callable[[Any], Any]  # in the calling thread, one after another
-    write: Callable[[Any], object]
+    read: Callable[[str], Any]  # name -> what is worked on; in the order of the names, one at a time
+    work: Callable[[Any], object]  # beside that of other items
+    threads: int
 
 
 @dataclass
@@ -80,7 +78,7 @@ def reason_of(error: BaseException) -> str:
 
 def run_batch(
     names: Sequence[str],
-    work: Callable[[str], object] | Stages,
+    work: Callable[[str], object] | InThreads,
     is_done: Callable[[str], bool],
     title: str,
     jobs: int = 1,
@@ -91,7 +89,7 @@ def run_batch(
     Args:
         work: called with a name; with jobs > 1 or `apart` it must be picklable and runs in a fresh process. A process
             that dies is survived: its work is tried once more, alone. Processes end with this one, however it ends.
-            Stages are for one job, in this process.
+            InThreads brings its own number, and takes neither.
         is_done: asked before the work starts.
         title: word beside the progress bar.
         jobs: processes side by side; 1 works in this process.
@@ -107,47 +105,49 @@ def run_batch(
             (report.skipped if is_done(name) else todo).append(name)
         except Exception as problem:  # as of a folder that nobody may read
             report.failures[name] = reason_of(problem)
-    outcomes = _staged(todo, work) if isinstance(work, Stages) else _outcomes(todo, work, jobs, apart)
-    for name, error in tqdm(outcomes, total=len(todo), desc=title, disable=not todo):
-        if error is None:
-            report.done.append(name)
-        elif isinstance(error, LeftOut):
-            report.left_out[name] = str(error)
-        else:
-            report.failures[name] = reason_of(error)
+    begun = _in_threads(todo, work) if isinstance(work, InThreads) else _outcomes(todo, work, jobs, apart)
+    with closing(begun) as outcomes:
+        for name, error in tqdm(outcomes, total=len(todo), desc=title, disable=not todo):
+            if error is None:
+                report.done.append(name)
+            elif isinstance(error, LeftOut):
+                report.left_out[name] = str(error)
+            else:
+                report.failures[name] = reason_of(error)
     return report
 
 
-def _staged(names: Sequence[str], stages: Stages) -> Outcomes:
-    """In the order of the names. At most AHEAD items wait to be computed, and as many to be written."""
-    waiting = iter(names)
-    reading: deque[tuple[str, Future]] = deque()
-    writing: deque[tuple[str, Future]] = deque()
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
+def _in_threads(names: Sequence[str], steps: InThreads) -> Outcomes:
+    """In the order of the names, as `_outcomes`."""
+    outcomes: deque[tuple[str, Future]] = deque((name, Future()) for name in names)
+    waiting, turn = outcomes.copy(), threading.Lock()
 
-        def read_ahead() -> None:
-            while len(reading) < AHEAD and (name := next(waiting, None)) is not None:
-                reading.append((name, reader.submit(stages.read, name)))
-
+    def take_next() -> None:
+        with turn:
+            name, outcome = waiting.popleft()
+            try:
+                item = steps.read(name)
+            except BaseException as error:
+                outcome.set_exception(error)
+                return
         try:
-            read_ahead()
-            while reading:
-                name, read = reading.popleft()
-                read_ahead()
-                try:
-                    written = writer.submit(stages.write, stages.compute(read.result()))
-                except Exception as error:
-                    written = Future()
-                    written.set_exception(error)
-                writing.append((name, written))
-                while writing and (len(writing) > AHEAD or writing[0][1].done()):
-                    name, written = writing.popleft()
-                    yield name, written.exception()
-            for name, written in writing:
-                yield name, written.exception()
-        finally:  # whatever stops the run: what has begun is finished, what waits is not begun
-            for _, future in (*reading, *writing):
-                future.cancel()
+            steps.work(item)
+            outcome.set_result(None)
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    pool = ThreadPoolExecutor(steps.threads, "item")
+    try:
+        for _ in names:
+            pool.submit(take_next)
+        while outcomes:
+            name, outcome = outcomes.popleft()  # errors hold on to what they happened to
+            error = outcome.exception()
+            if not isinstance(error, Exception | None):
+                raise error  # what ends a program ends this one, whichever thread it comes from
+            yield name, error
+    finally:  # whatever stops the run: what has begun is finished, what waits is not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def _outcomes(names: Sequence[str], work: Callable[[str], object], jobs: int, apart: bool) -> Outcomes:

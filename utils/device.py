@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -23,6 +25,17 @@ def set_precision(name: str) -> None:
     """
     torch.backends.cudnn.allow_tf32 = name != "fp32"
     torch.backends.cuda.matmul.allow_tf32 = name != "fp32"
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Within the block, PyTorch's operators on the CPU work in as many threads, whichever thread calls them first."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def pick_device(name: str) -> torch.device:

@@ -54,6 +54,12 @@ def local_world_size() -> int:
     return _number("LOCAL_WORLD_SIZE", 1)
 
 
+def cores() -> int:
+    """How many of the machine's cores are this process's: those that it may run on, divided among its like here."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, allowed // local_world_size())
+
+
 def shard(items: Sequence[Item]) -> Sequence[Item]:
     """Every world_size-th item, from the rank-th on: all ranks together see each item once."""
     return items[rank() :: world_size()]

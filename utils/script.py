@@ -102,5 +102,8 @@ def _print_any_name() -> None:
         output.reconfigure(errors="backslashreplace")
 
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler and _is_program():
-    signal.signal(signal.SIGINT, _end_at_once)
+if _is_program():
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_at_once)
+    # NumPy multiplies many points by small matrices here: OpenBLAS' threads wait for each other, and burn a core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from datasets.people.person import NoSuchPersonError
+
+
+class Wanted(threading.local):
+    """Which of several people is wanted; each thread may change it for itself.
+
+    Args:
+        person: number from the left of the photo, from 1; None: the largest and most central.
+    """
+
+    def __init__(self, person: int | None) -> None:
+        self.person = person
 
 
 def choose_person(

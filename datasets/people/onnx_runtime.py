@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -88,6 +89,7 @@ class OpenedOnce:
         self._open = open
         self._opened: Any = None
         self._problem: str | None = None
+        self._turn = threading.Lock()
 
     def __call__(self) -> Any:
         """The networks.
@@ -95,12 +97,13 @@ class OpenedOnce:
         Raises:
             ModelUnavailableError: they cannot be opened, now or before.
         """
-        if self._problem is not None:
-            raise ModelUnavailableError(self._problem)
-        if self._opened is None:
-            try:
-                self._opened = self._open()
-            except ModelUnavailableError as error:
-                self._problem = str(error)
-                raise
-        return self._opened
+        with self._turn:
+            if self._problem is not None:
+                raise ModelUnavailableError(self._problem)
+            if self._opened is None:
+                try:
+                    self._opened = self._open()
+                except ModelUnavailableError as error:
+                    self._problem = str(error)
+                    raise
+            return self._opened

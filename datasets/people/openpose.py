@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.people.choice import choose_person
+from datasets.people.choice import Wanted, choose_person
 from datasets.people.person import CONFIDENT, SHRUNK, FoundKeypoints, KeypointFileError, Photo
 from datasets.people.point_orders import ORDERS, order_of
 from geometry.joint_repair import IncompletePersonError, repair
@@ -139,7 +139,7 @@ class OpenPoseFile:
     """
 
     def __init__(self, person: int | None = None) -> None:
-        self.person = person
+        self.wanted = Wanted(person)
 
     def keypoints(self, photo: Photo) -> FoundKeypoints:
         """Joints as the file has them.
@@ -151,7 +151,7 @@ class OpenPoseFile:
         path = keypoint_path(photo.path)
         people = _bodies(read_people(path), path)
         boxes = np.array([_box(person) for person in people])
-        chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
+        chosen, warnings = choose_person(boxes, photo.size, self.wanted.person, photo.path.name)
         _check_inside(people[chosen], photo, path)
         if people[chosen].source != path.name:
             warnings = (*warnings, f"joints from {people[chosen].source}")

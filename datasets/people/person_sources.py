@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from datasets.people.choice import Wanted
 from datasets.people.given_mask import GivenMask, has_given_mask
 from datasets.people.mediapipe.detector import MediaPipeDetector
 from datasets.people.mediapipe.person_mask import MediaPipeMask
@@ -46,7 +47,7 @@ class Opens(Protocol):
 class ChoosesPerson(Protocol):
     """A source that can be told which of several people to take."""
 
-    person: int | None
+    wanted: Wanted
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class PersonSources:
                 source.open()
 
     def choose(self, person: int | None) -> None:
-        """Take this person from now on: a number from the left, from 1; None: the largest and most central."""
+        """Take this person from now on in this thread: a number from the left, from 1; None: the most prominent."""
         for source in self.choosers:
-            source.person = person
+            source.wanted.person = person
 
 
 def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceOptions | None = None) -> PersonSources:

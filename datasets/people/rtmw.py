@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from datasets.people.choice import choose_person
+from datasets.people.choice import Wanted, choose_person
 from datasets.people.onnx_runtime import OpenedOnce, import_onnxruntime, opening_weights
 from datasets.people.person import FoundKeypoints, ModelUnavailableError, NoSuchPersonError, Photo
 from geometry.keypoints import WHOLEBODY, Keypoints
@@ -38,7 +38,7 @@ class RtmwKeypoints:
     """
 
     def __init__(self, person: int | None = None, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
-        self.person = person
+        self.wanted = Wanted(person)
         self.device = "cuda" if "CUDAExecutionProvider" in providers else "cpu"
         self.open = OpenedOnce(self._open)
 
@@ -56,7 +56,7 @@ class RtmwKeypoints:
         boxes = np.asarray(models.det_model(bgr), dtype=np.float64).reshape(-1, 4)
         if not len(boxes):
             raise NoSuchPersonError(f"{photo.path.name}: no person found by RTMW")
-        chosen, warnings = choose_person(boxes, photo.size, self.person, photo.path.name)
+        chosen, warnings = choose_person(boxes, photo.size, self.wanted.person, photo.path.name)
         xy, score = models.pose_model(bgr, bboxes=[boxes[chosen]])
         joints, score = np.asarray(xy)[0][list(WHOLEBODY)], np.asarray(score)[0][list(WHOLEBODY)]
         return FoundKeypoints(Keypoints.from_scores(joints, np.where(score >= SEEN, score, 0.0), "rtmw"), warnings)

@@ -32,7 +32,7 @@ def find_upright(photo: Photo, sources: PersonSources) -> tuple[Photo, Person, i
         person = find_person(photo, sources.keypoints, sources.mask)
         already = 0
     except NoPersonError:
-        if any(source.person is not None for source in sources.choosers):
+        if any(source.wanted.person is not None for source in sources.choosers):
             raise
         for already in SIDEWAYS:
             turned = _turned_photo(photo, already)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from datasets.people.choice import choose_person
+from datasets.people.choice import Wanted, choose_person
 from datasets.people.mediapipe.joints import POSE_POINT, joints_from_pose, one_hand_each
 from datasets.people.mediapipe.landmarks import Hand, Pose, find_hand, find_pose_twice
 from datasets.people.mediapipe.onnx_networks import Networks
@@ -35,6 +36,12 @@ LEG_JOINTS = ("left_knee", "right_knee", "left_ankle", "right_ankle")
 SOURCE = "mediapipe"
 
 
+class _LastSeen(threading.local):
+    """What a thread's last `keypoints` saw: others may look at other photos in between."""
+
+    seen: tuple[Photo, Keypoints, Pose] | None = None
+
+
 class MediaPipeDetector:
     """Joints from the bundled networks.
 
@@ -52,9 +59,9 @@ class MediaPipeDetector:
         providers: Sequence[str] = ("CPUExecutionProvider",),
         threads: int = 0,
     ) -> None:
-        self.person, self.corrected = person, corrected
+        self.wanted, self.corrected = Wanted(person), corrected
         self.networks = Networks(providers, threads)
-        self._last: tuple[Photo, Keypoints, Pose] | None = None
+        self._last = _LastSeen()
 
     def open(self) -> None:
         """Load the networks now. Raises ModelUnavailableError as `keypoints` does."""
@@ -69,13 +76,14 @@ class MediaPipeDetector:
             ModelUnavailableError: the networks cannot be loaded.
         """
         name, pyramid = photo.path.name, Pyramid(photo.rgb)
-        people = find_people(self.networks, pyramid, everyone=self.person is not None)
+        number = self.wanted.person
+        people = find_people(self.networks, pyramid, everyone=number is not None)
         if not people:
             raise NoSuchPersonError(
                 f"{name}: no person found; one who is small in the photo must be cropped, or the joints given in a file"
             )
         boxes = np.array([person.box for person in people])
-        chosen, warnings = choose_person(boxes, photo.size, self.person, name)
+        chosen, warnings = choose_person(boxes, photo.size, number, name)
         pose = find_pose_twice(self.networks, pyramid, people[chosen].region)
         if pose.presence < PRESENCE:
             raise NoPersonError(f"{name}: no person found (presence {pose.presence:.2f}, expected {PRESENCE})")
@@ -83,7 +91,7 @@ class MediaPipeDetector:
         joints = joints_from_pose(pose, one_hand_each(pose, hands), self.corrected, SOURCE)
         joints, cut = _judged(joints, pose, photo)
         warnings = (*warnings, *cut)
-        self._last = (photo, joints, pose)
+        self._last.seen = (photo, joints, pose)
         return FoundKeypoints(joints, warnings)
 
     def _hand(self, pyramid: Pyramid, pose: Pose, side: str) -> Hand:
@@ -99,8 +107,9 @@ class MediaPipeDetector:
         Raises:
             PersonCutOffError: too many joints are missing.
         """
-        if self._last is not None and self._last[0] is photo and self._last[1] is keypoints:
-            return self._last[2]
+        last = self._last.seen
+        if last is not None and last[0] is photo and last[1] is keypoints:
+            return last[2]
         complete, _ = complete_keypoints(photo, keypoints)
         hips = complete.xy[[INDEX["left_hip"], INDEX["right_hip"]]].mean(0)
         shoulders = complete.xy[[INDEX["left_shoulder"], INDEX["right_shoulder"]]].mean(0)
