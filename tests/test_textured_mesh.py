@@ -17,7 +17,7 @@ from geometry.photo_projection import project_photo
 from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
-from utils.back_of_head import HeadJoints, hair_on, with_back_of_head
+from utils.back_of_head import HeadJoints, hair_on, with_back_of_head, with_smooth_face
 from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.mesh_files import write_mesh
 from utils.photo_texture import photo_texture, texture_size
@@ -142,6 +142,23 @@ def test_a_bald_head_is_skin_behind_and_has_no_face_either():
     picture, there, joints = head(None)
     back = back_of_head(picture, there, joints).astype(int)
     assert abs(back[100:160, 130:171] - (205, 160, 135)).max() < 25
+
+
+def test_skin_goes_on_smoothly_beyond_a_face_and_its_features_do_not():
+    """A fold would repeat the brow, whatever the pixels beyond hold now; beyond hair they are left alone."""
+    picture, there, joints = head((40, 30, 25))
+    picture[112:116, 110:130][there[112:116, 110:130]] = (20, 20, 20)  # to the face's edge
+    picture[~there] = (255, 0, 255)
+    front = with_smooth_face(picture, there, hair_on(picture, there, joints), joints).astype(int)
+    np.testing.assert_array_equal(front[there], picture[there])
+    beside_face = ~there & (np.arange(400)[:, None] > 105) & (np.arange(400)[:, None] < 150)
+    beside_face &= abs(np.arange(300) - 150) < 50
+    assert abs(front[beside_face] - (205, 160, 135)).max() < 60 and front[beside_face].min() > 90
+    above = ~there & (np.arange(400)[:, None] < 80) & (abs(np.arange(300) - 150) < 30)
+    assert (front[above] == (255, 0, 255)).all()
+    bald, there, joints = head(None)
+    nobody = np.zeros_like(there)
+    np.testing.assert_array_equal(with_smooth_face(bald, there, nobody, joints), bald)
 
 
 def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
-from geometry.pixel_sets import eroded
+from geometry.pixel_sets import depth_inside, eroded, nearest_in
 from geometry.window import Window
 from utils.fold_fill import blended, covered_with, mean_around
 from utils.picture_joints import PictureJoints
@@ -45,6 +46,8 @@ SMALLEST = 8
 """Of a head whose hair can be told [px]."""
 FEWEST = 50
 """Pixels of hair that say what hair is like."""
+SKIN_AT_EDGE, SKIN_AROUND = 0.03, 0.1
+"""Deviation of the Gaussian mean that skin beyond a face's edge takes, in heads: at the edge, and as far from it."""
 HALF_WIDTH = 0.8
 """Of the part of the picture that a head may fill to either side of the nose, in heads."""
 
@@ -134,6 +137,28 @@ def with_back_of_head(
     return result
 
 
+def with_smooth_face(front: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints) -> np.ndarray:
+    """The front of the person, whose skin goes on smoothly beyond the edge of a face: a fold repeats brows and lips.
+
+    Args:
+        front: (h, w, 3) uint8, the photo, filled beyond `inner`.
+        inner: (h, w) bool, pixels whose colors are the person's.
+        hair: (h, w) bool (hair_on).
+        joints: on the picture.
+
+    Returns:
+        (h, w, 3) uint8; `front` itself where no hair is.
+    """
+    if not hair.any():
+        return front
+    window = _around(joints, inner)
+    here = window.slices
+    head = _Head(joints, front[here], inner[here], hair[here], *joints.coordinates(window))
+    result = front.copy()
+    result[here] = head.with_smooth_skin()
+    return result
+
+
 @dataclass(frozen=True)
 class _Head:
     """The part of a photo about a head, (h, w) each."""
@@ -145,6 +170,11 @@ class _Head:
     down: np.ndarray  # below the nose [heads]
     aside: np.ndarray  # beside the nose [heads]
 
+    @cached_property
+    def _lab(self) -> np.ndarray:
+        """(h, w, 3) float32 CIELAB."""
+        return cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
     def with_long_hair(self, end: float) -> tuple[np.ndarray, np.ndarray]:
         """The back, (h, w, 3), and where it has hair: down to the nape, and in the middle down to an end [heads]."""
         beside = self.aside / LONG_HALF_WIDTH
@@ -154,18 +184,44 @@ class _Head:
     def with_short_hair(self) -> tuple[np.ndarray, np.ndarray]:
         """The back, (h, w, 3), and where it is another than the photo: hair down to the hairline, below it skin."""
         head = self._above_nape
-        cheeks = self.there & ~self.hair & head & (abs(self.aside) < FACE_HALF_WIDTH) & (self.down > 0)
+        cheeks = self._cheeks
         if not cheeks.any():
             return self._haired(head), head
-        behind = head & (self.down < self._hairline(cheeks))
+        behind = head & (self.down < self._hairline())
         filled, skin = self._haired(behind), self.there & head & ~(behind | self.hair)
         filled[skin] = mean_around(self.picture, cheeks, self.joints.unit / 4)[skin]
         return filled, behind | skin
+
+    def with_smooth_skin(self) -> np.ndarray:
+        """(h, w, 3) uint8: the photo, where pixels beyond the person whose nearest one is skin have the skin's mean."""
+        head, filled = self._above_nape, self.picture.copy()
+        beyond = head & ~self.there
+        if not beyond.any() or not self._cheeks.any():
+            return filled
+        unit, (eyes, _) = self.joints.unit, self.joints.of_eyes()
+        in_light = eroded(~self.hair, max(round(2 * HAIRLINE * unit), 1), outside=True) | (self.down > eyes - BROW)
+        skin = self.there & head & ~self.hair & in_light & ~self._like_hair(self._lab)
+        beyond[beyond] = skin[nearest_in(self.there, beyond)]
+        away = np.clip(depth_inside(~self.there) / (SKIN_AROUND * unit), 0, 1)[..., None]
+        near, far = (mean_around(self.picture, skin, sigma * unit) for sigma in (SKIN_AT_EDGE, SKIN_AROUND))
+        filled[beyond] = (near + away * (far - near))[beyond]
+        return filled
 
     @property
     def _above_nape(self) -> np.ndarray:
         """(h, w) bool."""
         return (self.down < NAPE) & (abs(self.aside) < HALF_WIDTH)
+
+    @property
+    def _cheeks(self) -> np.ndarray:
+        """(h, w) bool: skin for certain, where there is any."""
+        below_eyes = (abs(self.aside) < FACE_HALF_WIDTH) & (self.down > 0)
+        return self.there & ~self.hair & self._above_nape & below_eyes
+
+    def _like_hair(self, colors: np.ndarray) -> np.ndarray:
+        """(...) bool: whether CIELAB colors (..., 3) are nearer to the hair's than to the cheeks'."""
+        hair, skin = (np.median(self._lab[part], axis=0) for part in (self.hair, self._cheeks))
+        return _distance(colors - hair) < _distance(colors - skin)
 
     def _haired(self, behind: np.ndarray) -> np.ndarray:
         """(h, w, 3) float32: the photo with hair at all pixels `behind` of the person."""
@@ -173,7 +229,7 @@ class _Head:
         filled[self.hair] = self.picture[self.hair]
         return filled
 
-    def _hairline(self, cheeks: np.ndarray) -> np.ndarray:
+    def _hairline(self) -> np.ndarray:
         """(h, w): how far below the nose short hair reaches at a pixel of the back [heads].
 
         A head is taken for a round column, turned to where the eyes are in its outline. From the middle of its back
@@ -190,12 +246,9 @@ class _Head:
         across = (self.aside - middle) / radius
         hairline = np.interp(abs(np.degrees(np.arcsin(np.clip(across, -1, 1))) + turned), *HAIRLINE_AROUND)
         rim = near & (abs(across) > OUTLINE) & (self.down > 0) & (self.down < NAPE)
-        lab = cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-        hair, skin = (np.median(lab[part], axis=0) for part in (self.hair, cheeks))
         for side in (across < 0, across > 0):
             outline = rim & side
-            color = np.median(lab[outline], axis=0) if outline.any() else hair
-            if _distance(color - hair) < _distance(color - skin):
+            if not outline.any() or self._like_hair(np.median(self._lab[outline], axis=0)):
                 hairline[side] = NAPE
         return hairline
 

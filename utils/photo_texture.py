@@ -15,7 +15,7 @@ from geometry.pixel_sets import eroded
 from geometry.point_cloud import Sides
 from geometry.textured_mesh import TexturedMesh
 from geometry.window import Window
-from utils.back_of_head import HeadJoints, hair_on, head_area, with_back_of_head
+from utils.back_of_head import HeadJoints, hair_on, head_area, with_back_of_head, with_smooth_face
 from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.fold_fill import folded_over
 
@@ -88,18 +88,13 @@ def photo_texture(
     inner = inner if inner.any() else shown
     thick = cv2.resize(_thickness(sides)[window.slices], cut.shape[1::-1])
     moved = scale, (left, top)
-    back = _back(cut, inner, thick, head and head.moved(*moved), trunk and trunk.moved(*moved))
-    halves = _filled((cut, back), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
-    return Texture(np.hstack(halves), window)
-
-
-def _back(
-    photo: np.ndarray, inner: np.ndarray, thickness: np.ndarray, head: HeadJoints | None, trunk: TrunkJoints | None
-) -> np.ndarray:
-    """The photo (h, w, 3) as the back of the person, with `inner` and thickness (h, w) as in back_of_garment."""
-    hair = np.zeros(inner.shape, bool) if head is None else hair_on(photo, inner, head)
-    back = photo if trunk is None else back_of_garment(photo, inner, thickness, trunk, hair)
-    return back if head is None else with_back_of_head(back, photo, inner, hair, head)
+    head, trunk = head and head.moved(*moved), trunk and trunk.moved(*moved)
+    hair = np.zeros(inner.shape, bool) if head is None else hair_on(cut, inner, head)
+    back = cut if trunk is None else back_of_garment(cut, inner, thick, trunk, hair)
+    back = back if head is None else with_back_of_head(back, cut, inner, hair, head)
+    front, back = _filled((cut, back), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
+    front = front if head is None else with_smooth_face(front, inner, hair, head)
+    return Texture(np.hstack([front, back]), window)
 
 
 def _thickness(sides: Sides) -> np.ndarray:
