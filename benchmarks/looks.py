@@ -15,10 +15,10 @@ from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
 from geometry.map_mesh import map_mesh
 from geometry.point_cloud import Sides, lift_sides
 from geometry.textured_mesh import TexturedMesh
-from utils.back_of_head import HeadJoints
 from utils.back_of_trunk import TrunkJoints
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.glb_file import write_glb
+from utils.head_hair import HeadJoints
 from utils.photo_texture import photo_texture
 from utils.portrait import turntable
 

@@ -21,11 +21,11 @@ from inference.subject import Subject
 from models.digitizer import Conventions, DepthMaps, Digitized
 from models.final_depth import final_depth
 from models.result_maps import result_pictures
-from utils.back_of_head import HALF_WIDTH, HeadJoints
 from utils.back_of_trunk import TrunkJoints
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.errors import InputError
 from utils.files import write_bytes, write_png
+from utils.head_hair import HALF_WIDTH, HeadJoints
 from utils.mesh_files import write_mesh
 from utils.photo_texture import Texture, photo_texture, texture_size
 from utils.ply import write_cloud

@@ -17,8 +17,9 @@ from geometry.photo_projection import project_photo
 from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
-from utils.back_of_head import HeadJoints, hair_on, with_back_of_head, with_smooth_face
 from utils.back_of_trunk import TrunkJoints, back_of_garment
+from utils.head_fill import with_back_of_head, with_smooth_face
+from utils.head_hair import HeadJoints, hair_on
 from utils.mesh_files import write_mesh
 from utils.photo_texture import photo_texture, texture_size
 from utils.portrait import FRAMES, Portrait, around, turntable

@@ -15,9 +15,10 @@ from geometry.pixel_sets import eroded
 from geometry.point_cloud import Sides
 from geometry.textured_mesh import TexturedMesh
 from geometry.window import Window
-from utils.back_of_head import HeadJoints, hair_on, head_area, with_back_of_head, with_smooth_face
 from utils.back_of_trunk import TrunkJoints, back_of_garment
 from utils.fold_fill import folded_over
+from utils.head_fill import with_back_of_head, with_smooth_face
+from utils.head_hair import HeadJoints, hair_on, head_area
 
 LONGEST_SIDE = 4096
 """Of a texture [px]: what every graphics card takes."""

@@ -12,10 +12,10 @@ from geometry.mesh import Mesh
 from geometry.point_cloud import Sides, lift_sides
 from geometry.standing import Standing
 from geometry.textured_mesh import TexturedMesh
-from utils.back_of_head import HeadJoints
 from utils.errors import InputError
 from utils.files import read_depth_png, read_json, read_photo, write_bytes, write_text
 from utils.glb_file import jpeg
+from utils.head_hair import HeadJoints
 from utils.photo_texture import Texture, texture_window
 from utils.result_folder import ResultFolder
 
