@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from utils.batch import BatchReport, InThreads, LeftOut, run_batch
-from utils.distributed import shard
+from utils.distributed import cores, shard
 from utils.errors import InputError
 
 
@@ -107,6 +107,14 @@ def test_ranks_share_all_items_once(monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "3")
         seen += shard(items)
     assert sorted(seen) == items
+
+
+def test_processes_of_a_machine_divide_its_cores(monkeypatch):
+    alone = cores()
+    assert 1 <= alone <= (os.cpu_count() or 1)
+    for processes in (1, 2, 3, 1000):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        assert cores() == max(1, alone // processes)
 
 
 def test_threads_read_in_order_keep_errors_apart_and_work_beside_each_other():

@@ -130,8 +130,9 @@ class _Head:
         if not beyond.any() or not self._cheeks.any():
             return filled
         unit, (eyes, _) = self.joints.unit, self.joints.of_eyes()
-        in_light = eroded(~self.hair, max(round(2 * HAIRLINE * unit), 1), outside=True) | (self.down > eyes - BROW)
-        skin = self.there & head & ~self.hair & in_light & ~self._like_hair(self._lab)
+        # Above the brows what lies about hair is hair in a bright light, whatever its color.
+        bare = eroded(~self.hair, max(round(2 * HAIRLINE * unit), 1), outside=True) | (self.down > eyes - BROW)
+        skin = self.there & head & ~self.hair & bare & ~self._like_hair(self._lab)
         beyond[beyond] = skin[nearest_in(self.there, beyond)]
         away = np.clip(depth_inside(~self.there) / (SKIN_AROUND * unit), 0, 1)[..., None]
         near, far = (mean_around(self.picture, skin, sigma * unit) for sigma in (SKIN_AT_EDGE, SKIN_AROUND))
