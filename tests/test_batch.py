@@ -110,11 +110,23 @@ def test_ranks_share_all_items_once(monkeypatch):
 
 
 def test_processes_of_a_machine_divide_its_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     alone = cores()
     assert 1 <= alone <= (os.cpu_count() or 1)
     for processes in (1, 2, 3, 1000):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
         assert cores() == max(1, alone // processes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "processes", "expected"), [("3", 1, 3), ("1", 1, 1), ("3", 2, 3), ("1", 2, None), ("", 2, None)]
+)
+def test_a_user_may_limit_the_cores_and_torchrun_does_not(wanted, processes, expected, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    usual = cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    assert cores() == (usual if expected is None else expected)
 
 
 def test_threads_read_in_order_keep_errors_apart_and_work_beside_each_other():

@@ -43,7 +43,7 @@ def expected_files(name):
 
 
 def test_photos_become_maps_clouds_and_meshes(photos, checkpoint, tmp_path, capsys):
-    assert test_model.main(arguments(photos, checkpoint, tmp_path, "--save_keypoints")) == 0
+    assert test_model.main(arguments(photos, checkpoint, tmp_path, "--save_keypoints", "--jobs", "2")) == 0
     root = tmp_path / "results" / "run"
     keypoints = {f"keypoints/{name}_keypoints.json" for name in ("anna", "ben")}
     assert written(root) == expected_files("anna") | expected_files("ben") | keypoints

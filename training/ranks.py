@@ -49,9 +49,8 @@ def joined(device: str, timeout_minutes: float) -> Iterator[torch.device]:
 
 
 def _divide_cores() -> None:
-    """Give each process of a machine its part of the cores: torchrun allows one thread each if nothing is set."""
-    is_unset = os.environ.get("OMP_NUM_THREADS", "1") == "1"
-    if local_world_size() > 1 and is_unset:
+    """Give each process of a machine its part of the cores."""
+    if local_world_size() > 1:
         torch.set_num_threads(cores())
 
 

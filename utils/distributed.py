@@ -55,7 +55,13 @@ def local_world_size() -> int:
 
 
 def cores() -> int:
-    """How many of the machine's cores are this process's: those that it may run on, divided among its like here."""
+    """How many cores this process may keep busy: OMP_NUM_THREADS, else its part of those that it may run on.
+
+    torchrun sets the variable to 1 by itself where it starts several processes: there that is as if it were not set.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isascii() and wanted.isdecimal() and int(wanted) > (local_world_size() > 1):
+        return int(wanted)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, allowed // local_world_size())
 
