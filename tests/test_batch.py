@@ -156,8 +156,16 @@ def test_threads_read_in_order_keep_errors_apart_and_work_beside_each_other():
     assert max(most) == 3
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, as in a program that begins: training in this process before has left it to nobody."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
-def test_ctrl_c_finishes_what_is_begun_and_begins_nothing_more(threads):
+def test_ctrl_c_finishes_what_is_begun_and_begins_nothing_more(threads, ctrl_c):
     begun, ended = [], []
 
     def working(name: str) -> None:
