@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    torch.set_num_threads(max(cores() // args.jobs, 1))
+    torch.set_num_threads(cores(args.jobs))
     with tempfile.TemporaryDirectory(prefix="2k2k_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
         # Gradio takes two seconds to import, and reads the environment as it is imported.

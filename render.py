@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"render.py: {error}", file=sys.stderr)
         return 2
-    threads = max(cores() // args.jobs, 1)
+    threads = cores(args.jobs)
     render = SubjectRenderer(
         root=args.data_path,
         source=source,

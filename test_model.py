@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         listed = find_photos(args.photos, args.recursive, args.every)
         chosen = None if args.person == "all" else args.person
         jobs = args.jobs or min(cores(), len(listed.photos), MOST_AT_ONCE[pick_device(args.device).type])
-        threads = max(cores() // jobs, 1)
+        threads = cores(jobs)
         detector_threads = threads if args.threads is None else args.threads
         options = SourceOptions(chosen, providers=tuple(args.providers), threads=detector_threads)
         sources = person_sources(args.keypoints, args.mask, options)

@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     records = Records(run.root, args.format, {"--depth": args.depth, "--height": args.height})
-    threads = max(cores() // args.jobs, 1)
+    threads = cores(args.jobs)
 
     def is_done(name: str) -> bool:
         why = records.why_again(name, inputs_of(name, run, args.format, args.height))

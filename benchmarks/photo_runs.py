@@ -66,7 +66,7 @@ def to_glb_without_networks(size: int) -> Callable[[], None]:
 def photos(side_by_side: bool) -> Callable[[], dict[str, float]]:
     """The sample photos, ROUNDS times; one for each core at a time, or one after the other."""
     jobs = cores() if side_by_side else 1
-    threads = max(cores() // jobs, 1)
+    threads = cores(jobs)
     options = SourceOptions(threads=threads)
     digitizer = PhotoDigitizer.load(sources=person_sources("mediapipe", "mediapipe", options))
     listed = {f"{name}_{k}": path for k in range(ROUNDS) for name, path in find_photos([PHOTO.parent]).photos.items()}

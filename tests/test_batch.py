@@ -113,6 +113,7 @@ def test_processes_of_a_machine_divide_its_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     alone = cores()
     assert 1 <= alone <= (os.cpu_count() or 1)
+    assert cores(jobs=2) == max(1, alone // 2)
     for processes in (1, 2, 3, 1000):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
         assert cores() == max(1, alone // processes)

@@ -54,16 +54,21 @@ def local_world_size() -> int:
     return _number("LOCAL_WORLD_SIZE", 1)
 
 
-def cores() -> int:
+def cores(jobs: int = 1) -> int:
     """How many cores this process may keep busy: OMP_NUM_THREADS, else its part of those that it may run on.
 
     torchrun sets the variable to 1 by itself where it starts several processes: there that is as if it were not set.
+
+    Args:
+        jobs: that it works on at a time; the cores are those of each.
     """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isascii() and wanted.isdecimal() and int(wanted) > (local_world_size() > 1):
-        return int(wanted)
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, allowed // local_world_size())
+        allowed = int(wanted)
+    else:
+        everybodys = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        allowed = everybodys // local_world_size()
+    return max(1, allowed // jobs)
 
 
 def shard(items: Sequence[Item]) -> Sequence[Item]:

@@ -56,9 +56,7 @@ def with_back_of_head(
     """
     if not hair.any():
         return back
-    window = around_head(joints, inner)
-    here = window.slices
-    head = _Head(joints, picture[here], inner[here], hair[here], *joints.coordinates(window))
+    here, head = _Head.on(picture, inner, hair, joints)
     end = _lower_end(head.hair, head.down)
     filled, behind = head.with_short_hair() if end <= NAPE else head.with_long_hair(end)
     # What lies outside the person is filled later: the edge there is none of the hair's.
@@ -82,9 +80,7 @@ def with_smooth_face(front: np.ndarray, inner: np.ndarray, hair: np.ndarray, joi
     """
     if not hair.any():
         return front
-    window = around_head(joints, inner)
-    here = window.slices
-    head = _Head(joints, front[here], inner[here], hair[here], *joints.coordinates(window))
+    here, head = _Head.on(front, inner, hair, joints)
     result = front.copy()
     result[here] = head.with_smooth_skin()
     return result
@@ -100,6 +96,15 @@ class _Head:
     hair: np.ndarray  # bool, some are
     down: np.ndarray  # below the nose [heads]
     aside: np.ndarray  # beside the nose [heads]
+
+    @classmethod
+    def on(
+        cls, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints
+    ) -> tuple[tuple[slice, slice], _Head]:
+        """Where on a picture it is, and what is there."""
+        window = around_head(joints, inner)
+        here = window.slices
+        return here, cls(joints, picture[here], inner[here], hair[here], *joints.coordinates(window))
 
     @cached_property
     def _lab(self) -> np.ndarray:
