@@ -21,10 +21,6 @@ from utils.result_folder import ResultFolder
 
 ROUNDS = 2
 """The first photo of a folder and its last are alone for a while."""
-COLD = """
-from benchmarks.photo_runs import to_glb
-to_glb()()
-"""
 
 
 def to_glb() -> Callable[[], None]:
@@ -42,7 +38,7 @@ def to_glb_cold() -> Callable[[], None]:
     """The same as a program of its own, which first loads Python, all packages and the model."""
 
     def work() -> None:
-        subprocess.run([sys.executable, "-c", COLD], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.cold_photo"], check=True)
 
     return work
 

@@ -27,6 +27,7 @@ from models.digitizer import Agreement, Conventions, Digitizer
 from models.fast import accelerate
 from utils.device import PRECISIONS, pick_device, set_precision
 from utils.heap import keep_freed_memory
+from utils.srgb import make_cielab_tables
 
 SHIPPED_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
 """The model that comes with this project."""
@@ -108,6 +109,7 @@ class PhotoDigitizer:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
         """
         chosen = pick_device(device)
+        threading.Thread(target=make_cielab_tables, daemon=True).start()
         set_precision(precision)
         keep_freed_memory()
         model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)

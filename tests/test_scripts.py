@@ -44,6 +44,18 @@ def test_ctrl_c_while_python_ends_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("command", "expected"),
+    [(["test_poisson.py", "missing"], "True True"), (["-c", "import utils.script"], "True False")],
+)
+def test_garbage_is_collected_in_a_program_that_did_not_while_it_was_imported(tmp_path, command, expected):
+    """What was there before main is set aside; a process of another program keeps its own rules."""
+    say = "print(gc.isenabled(), gc.get_freeze_count() > 0, file=sys.stderr)"
+    (tmp_path / "sitecustomize.py").write_text(f"import atexit, gc, sys\natexit.register(lambda: {say})\n")
+    _, errors = ended(command, tmp_path)
+    assert errors.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize(
     ("main", "arguments"),
     [
         (test_model.main, [""]),

@@ -14,6 +14,7 @@ from PIL import Image
 from geometry.camera import CENTRE, Camera
 from geometry.map_mesh import map_mesh
 from geometry.photo_projection import project_photo
+from geometry.pixel_sets import depth_inside
 from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
 from tests.test_map_mesh import RADIUS, ball_maps
@@ -150,16 +151,17 @@ def test_skin_goes_on_smoothly_beyond_a_face_and_its_features_do_not():
     picture, there, joints = head((40, 30, 25))
     picture[112:116, 110:130][there[112:116, 110:130]] = (20, 20, 20)  # to the face's edge
     picture[~there] = (255, 0, 255)
-    front = with_smooth_face(picture, there, hair_on(picture, there, joints), joints).astype(int)
-    np.testing.assert_array_equal(front[there], picture[there])
-    beside_face = ~there & (np.arange(400)[:, None] > 105) & (np.arange(400)[:, None] < 150)
+    front = with_smooth_face(picture, there, hair_on(picture, there, joints), joints, reach=12).astype(int)
+    near = depth_inside(~there) < 12
+    np.testing.assert_array_equal(front[there | ~near], picture[there | ~near])
+    beside_face = ~there & near & (np.arange(400)[:, None] > 105) & (np.arange(400)[:, None] < 150)
     beside_face &= abs(np.arange(300) - 150) < 50
     assert abs(front[beside_face] - (205, 160, 135)).max() < 60 and front[beside_face].min() > 90
     above = ~there & (np.arange(400)[:, None] < 80) & (abs(np.arange(300) - 150) < 30)
     assert (front[above] == (255, 0, 255)).all()
     bald, there, joints = head(None)
     nobody = np.zeros_like(there)
-    np.testing.assert_array_equal(with_smooth_face(bald, there, nobody, joints), bald)
+    np.testing.assert_array_equal(with_smooth_face(bald, there, nobody, joints, reach=12), bald)
 
 
 def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():

@@ -15,6 +15,7 @@ import numpy as np
 from geometry.window import Window
 from utils.fold_fill import blended, covered_along_rows, covered_with
 from utils.picture_joints import PictureJoints
+from utils.srgb import cielab_from_srgb
 
 ROWS, COLUMNS = 72, 48
 """Of the coarse grid on which a trunk's colors are compared."""
@@ -197,7 +198,7 @@ def _foreign(colors: np.ndarray, body: np.ndarray, arms: np.ndarray, held: np.nd
         body, arms, held: (ROWS, COLUMNS) bool, cells of the person, of arms and hair before the trunk, of what they
             may hold.
     """
-    lab = cv2.cvtColor(colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([SHADE, 1, 1], np.float32)
+    lab = cielab_from_srgb(colors) * np.array([SHADE, 1, 1], np.float32)
     from_left, from_right = np.cumsum(body, 1), np.cumsum(body[:, ::-1], 1)[:, ::-1]
     garment = body & ~arms
     flank = garment & (np.minimum(from_left, from_right) <= FLANK) & ~held

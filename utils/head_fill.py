@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
 from geometry.pixel_sets import depth_inside, eroded, nearest_in
@@ -21,6 +20,7 @@ from utils.head_hair import (
     around_head,
     color_distance,
 )
+from utils.srgb import cielab_from_srgb
 
 LEVEL, MOST_TURNED = 0.1, 0.5
 """Half the height of the part of a head, about the eyes, that tells how wide it is, in heads; the sine of the angle by
@@ -35,6 +35,8 @@ LONG_HALF_WIDTH = 0.5
 """How far long hair on the back reaches to either side of the nose below the neck, in heads."""
 ROUND_END = 0.3
 """How much higher long hair ends at its sides than in its middle, in heads."""
+HEIGHT = 1.3
+"""Of a head: it reaches as far from the nose at most, in the unit "head"."""
 SKIN_AT_EDGE, SKIN_AROUND = 0.03, 0.1
 """Deviation of the Gaussian mean that skin beyond a face's edge takes, in heads: at the edge, and as far from it."""
 
@@ -58,7 +60,11 @@ def with_back_of_head(
         return back
     here, head = _Head.on(picture, inner, hair, joints)
     end = _lower_end(head.hair, head.down)
-    filled, behind = head.with_short_hair() if end <= NAPE else head.with_long_hair(end)
+    if end > NAPE:
+        filled, behind = head.with_long_hair(end)
+    else:
+        here, head = _Head.on(picture, inner, hair, joints, HEIGHT)
+        filled, behind = head.with_short_hair()
     # What lies outside the person is filled later: the edge there is none of the hair's.
     area = (head.there & behind) | (~head.there & (head.down < end))
     result = back.copy()
@@ -66,7 +72,9 @@ def with_back_of_head(
     return result
 
 
-def with_smooth_face(front: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints) -> np.ndarray:
+def with_smooth_face(
+    front: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints, reach: int
+) -> np.ndarray:
     """The front of the person, whose skin goes on smoothly beyond the edge of a face: a fold repeats brows and lips.
 
     Args:
@@ -74,15 +82,16 @@ def with_smooth_face(front: np.ndarray, inner: np.ndarray, hair: np.ndarray, joi
         inner: (h, w) bool, pixels whose colors are the person's.
         hair: (h, w) bool (hair_on).
         joints: on the picture.
+        reach: how far beyond `inner` [px].
 
     Returns:
         (h, w, 3) uint8; `front` itself where no hair is.
     """
     if not hair.any():
         return front
-    here, head = _Head.on(front, inner, hair, joints)
+    here, head = _Head.on(front, inner, hair, joints, HEIGHT)
     result = front.copy()
-    result[here] = head.with_smooth_skin()
+    result[here] = head.with_smooth_skin(reach)
     return result
 
 
@@ -99,17 +108,17 @@ class _Head:
 
     @classmethod
     def on(
-        cls, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints
+        cls, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints, *heads: float
     ) -> tuple[tuple[slice, slice], _Head]:
-        """Where on a picture it is, and what is there."""
-        window = around_head(joints, inner)
+        """Where on a picture it is, and what is there; as far as `around_head` says."""
+        window = around_head(joints, inner, *heads)
         here = window.slices
         return here, cls(joints, picture[here], inner[here], hair[here], *joints.coordinates(window))
 
     @cached_property
     def _lab(self) -> np.ndarray:
         """(h, w, 3) float32 CIELAB."""
-        return cv2.cvtColor(self.picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        return cielab_from_srgb(self.picture)
 
     def with_long_hair(self, end: float) -> tuple[np.ndarray, np.ndarray]:
         """The back, (h, w, 3), and where it has hair: down to the nape, and in the middle down to an end [heads]."""
@@ -128,10 +137,14 @@ class _Head:
         filled[skin] = mean_around(self.picture, cheeks, self.joints.unit / 4)[skin]
         return filled, behind | skin
 
-    def with_smooth_skin(self) -> np.ndarray:
-        """(h, w, 3) uint8: the photo, where pixels beyond the person whose nearest one is skin have the skin's mean."""
+    def with_smooth_skin(self, reach: int) -> np.ndarray:
+        """(h, w, 3) uint8: the photo, where pixels beyond the person whose nearest one is skin have the skin's mean.
+
+        They are less than `reach` [px] away from it.
+        """
         head, filled = self._above_nape, self.picture.copy()
-        beyond = head & ~self.there
+        away = depth_inside(~self.there)
+        beyond = head & (away > 0) & (away < reach)
         if not beyond.any() or not self._cheeks.any():
             return filled
         unit, (eyes, _) = self.joints.unit, self.joints.of_eyes()
@@ -139,7 +152,7 @@ class _Head:
         bare = eroded(~self.hair, max(round(2 * HAIRLINE * unit), 1), outside=True) | (self.down > eyes - BROW)
         skin = self.there & head & ~self.hair & bare & ~self._like_hair(self._lab)
         beyond[beyond] = skin[nearest_in(self.there, beyond)]
-        away = np.clip(depth_inside(~self.there) / (SKIN_AROUND * unit), 0, 1)[..., None]
+        away = np.clip(away / (SKIN_AROUND * unit), 0, 1)[..., None]
         near, far = (mean_around(self.picture, skin, sigma * unit) for sigma in (SKIN_AT_EDGE, SKIN_AROUND))
         filled[beyond] = (near + away * (far - near))[beyond]
         return filled

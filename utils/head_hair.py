@@ -10,6 +10,7 @@ import numpy as np
 from geometry.pixel_sets import eroded
 from geometry.window import Window
 from utils.picture_joints import PictureJoints
+from utils.srgb import cielab_from_srgb
 
 CROWN_FRACTION = 0.3
 """Of the way from the top of the head to the eyes: what is above that is hair, where there is hair."""
@@ -91,9 +92,9 @@ def hair_on(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.nd
     return found
 
 
-def around_head(joints: HeadJoints, inner: np.ndarray) -> Window:
-    """As far as hair may reach on a picture (h, w)."""
-    reach = int((LONGEST_HAIR + 0.2) * joints.unit) + 1
+def around_head(joints: HeadJoints, inner: np.ndarray, heads: float = LONGEST_HAIR + 0.2) -> Window:
+    """As far as hair may reach on a picture (h, w), or so many heads about the nose."""
+    reach = int(heads * joints.unit) + 1
     x, y = (int(value) for value in joints.nose)
     height, width = inner.shape
     rows, columns = np.clip((y - reach, y + reach), 0, height), np.clip((x - reach, x + reach), 0, width)
@@ -112,7 +113,7 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     if not crown.any():  # the eyes are outside of the person
         return crown
     softened = cv2.GaussianBlur(crop.astype(np.float32) / 255, (0, 0), max(HAIRLINE / 2 * joints.unit, 0.5))
-    lab = cv2.cvtColor(softened, cv2.COLOR_RGB2LAB)
+    lab = cielab_from_srgb(softened)
     from_crown, from_face = (lab - np.median(lab[part], axis=0) for part in (crown, face))
     to_crown, to_face = color_distance(from_crown), np.linalg.norm(from_face, axis=-1)
     if np.median(to_face[crown]) < DISTINCT:

@@ -93,8 +93,9 @@ def photo_texture(
     hair = np.zeros(inner.shape, bool) if head is None else hair_on(cut, inner, head)
     back = cut if trunk is None else back_of_garment(cut, inner, thick, trunk, hair)
     back = back if head is None else with_back_of_head(back, cut, inner, hair, head)
-    front, back = _filled((cut, back), inner, 2 * scaled_count(AIR_AT_2048, len(photo)))
-    front = front if head is None else with_smooth_face(front, inner, hair, head)
+    reach = 2 * scaled_count(AIR_AT_2048, len(photo))
+    front, back = _filled((cut, back), inner, reach)
+    front = front if head is None else with_smooth_face(front, inner, hair, head, reach)
     return Texture(np.hstack([front, back]), window)
 
 

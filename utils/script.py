@@ -6,6 +6,7 @@ A process whose program is not one of this project's is left as it is.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import sys
@@ -34,9 +35,12 @@ def ends_in_one_line(main: Main) -> Main:
     def run(argv: Sequence[str] | None = None) -> int:
         _print_any_name()
         before, threading.excepthook = threading.excepthook, _thread_ended
-        is_program = signal.getsignal(signal.SIGINT) is _end_at_once
-        if is_program:
+        stops_at_once = signal.getsignal(signal.SIGINT) is _end_at_once
+        if stops_at_once:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if IS_PROGRAM:
+            gc.freeze()
+            gc.enable()
         try:
             code = main(argv)
             _flush()
@@ -52,8 +56,10 @@ def ends_in_one_line(main: Main) -> Main:
             return 1
         finally:
             threading.excepthook = before
-            if is_program:
+            if stops_at_once:
                 signal.signal(signal.SIGINT, _end_at_once)
+            if IS_PROGRAM:
+                gc.freeze()  # Python looks through all that is not, once more, before it ends
 
     return run
 
@@ -102,7 +108,9 @@ def _print_any_name() -> None:
         output.reconfigure(errors="backslashreplace")
 
 
-if _is_program():
+IS_PROGRAM = _is_program()
+if IS_PROGRAM:
+    gc.disable()  # until main: what is imported stays, and looking through it again and again takes half a second
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     # NumPy multiplies many points by small matrices here: OpenBLAS' threads wait for each other, and burn a core.
