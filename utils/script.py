@@ -28,8 +28,11 @@ Main = Callable[..., int]
 def ends_in_one_line(main: Main) -> Main:
     """A script's main whose errors end in one line on stderr: exit code 1, and 130 for Ctrl-C.
 
-    A defect of ours keeps its stack trace.
+    A defect of ours keeps its stack trace. Where it is defined, what a script imports is there.
     """
+    if IS_PROGRAM:
+        gc.freeze()
+        gc.enable()
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
@@ -38,9 +41,6 @@ def ends_in_one_line(main: Main) -> Main:
         stops_at_once = signal.getsignal(signal.SIGINT) is _end_at_once
         if stops_at_once:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        if IS_PROGRAM:
-            gc.freeze()
-            gc.enable()
         try:
             code = main(argv)
             _flush()
@@ -110,7 +110,7 @@ def _print_any_name() -> None:
 
 IS_PROGRAM = _is_program()
 if IS_PROGRAM:
-    gc.disable()  # until main: what is imported stays, and looking through it again and again takes half a second
+    gc.disable()  # while it imports: all of that stays, and looking through it again and again takes half a second
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     # NumPy multiplies many points by small matrices here: OpenBLAS' threads wait for each other, and burn a core.
