@@ -109,7 +109,7 @@ class PhotoDigitizer:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
         """
         chosen = pick_device(device)
-        threading.Thread(target=make_cielab_tables, daemon=True).start()
+        threading.Thread(target=make_cielab_tables).start()
         set_precision(precision)
         keep_freed_memory()
         model = accelerate(load_digitizer(checkpoint), PRECISIONS[precision]).to(chosen)

@@ -22,5 +22,8 @@ def cielab_from_srgb(picture: np.ndarray) -> np.ndarray:
 
 
 def make_cielab_tables() -> None:
-    """Let OpenCV make the tables of `cielab_from_srgb`: 0.15 s, once in a process, that may pass beside other work."""
+    """Let OpenCV make the tables of `cielab_from_srgb`: 0.15 s, once in a process, that may pass beside other work.
+
+    A thread that does it must not be a daemon: Python would end while it is in OpenCV, and abort.
+    """
     cielab_from_srgb(np.zeros((1, 1, 3), np.uint8))
