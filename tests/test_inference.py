@@ -1,12 +1,15 @@
 """The three lines of Python: a file, its pixels, and joints and mask that the caller has give the same person."""
 
+import queue
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
 from geometry.camera import CENTRE, Camera
 from geometry.keypoints import INDEX, Keypoints
-from inference import PhotoDigitizer
+from inference import PhotoDigitizer, photo_digitizer
 from inference.photo_digitizer import outside_parts
 from tests.conftest import TINY, standing_figure
 from utils.errors import InputError
@@ -100,3 +103,12 @@ def test_a_person_beside_all_parts_is_said(digitizer, figure):
     beside = person.subject.mask & ~person.result.covered[0, 0].numpy()
     assert float(warning.split(" %")[0]) == pytest.approx(100 * beside.sum() / person.subject.mask.sum(), abs=1.0)
     assert "normals are missing" in warning and "coarse" in outside_parts(person.subject, filled=True)
+
+
+def test_a_process_waits_for_what_is_made_beside_the_loading(monkeypatch, tmp_path):
+    """Python aborts when it ends while a daemon thread is in OpenCV: a broken checkpoint ends a script at once."""
+    threads = queue.Queue()
+    monkeypatch.setattr(photo_digitizer, "make_cielab_tables", lambda: threads.put(threading.current_thread()))
+    with pytest.raises(InputError):
+        PhotoDigitizer.load(tmp_path / "missing.pt", device="cpu")
+    assert not threads.get(timeout=60).daemon
