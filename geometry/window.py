@@ -83,6 +83,10 @@ class Window:
         """This window in the coordinates of an array that holds only `outer`."""
         return Window(self.top - outer.top, self.bottom - outer.top, self.left - outer.left, self.right - outer.left)
 
+    def placed_in(self, outer: Window) -> Window:
+        """A window of an array that holds only `outer`, in the coordinates that `outer` has: undoes `relative_to`."""
+        return Window(self.top + outer.top, self.bottom + outer.top, self.left + outer.left, self.right + outer.left)
+
 
 def box_of(present: np.ndarray) -> Window:
     """The smallest window around all pixels that are there; empty when none is.

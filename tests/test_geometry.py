@@ -74,7 +74,8 @@ def test_windows_keep_their_promises():
     assert window.grown(4, 12) == Window(0, 12, 1, 12)
     assert window.aligned(4) == Window(0, 12, 4, 8)
     assert window.halved() == Window(1, 5, 2, 4)
-    assert window.relative_to(Window(2, 20, 1, 20)) == Window(1, 8, 4, 7)
+    outer = Window(2, 20, 1, 20)
+    assert window.relative_to(outer) == Window(1, 8, 4, 7) and window.relative_to(outer).placed_in(outer) == window
     assert Window(5, 5, 0, 3).is_empty and not window.is_empty
     assert np.zeros((12, 12))[window.slices].shape == (window.height, window.width)
 

@@ -164,6 +164,18 @@ def test_skin_goes_on_smoothly_beyond_a_face_and_its_features_do_not():
     np.testing.assert_array_equal(with_smooth_face(bald, there, nobody, joints, reach=12), bald)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("neck", [(0, 12), (0, 20), (0, 26), (0, 33), (0, 50), (0, 180), (40, 40), (-60, 5), (0, -40)])
+@pytest.mark.parametrize("hair", [(40, 30, 25), None])
+def test_a_neck_in_another_place_than_a_neck_has_is_no_error(hair, neck):
+    """Joints may be wrong, and a head bowed: the unit of its texture is then far from a head's size."""
+    picture, there, joints = head(hair)
+    bowed = replace(joints, neck=joints.nose + neck)
+    assert back_of_head(picture, there, bowed).shape == picture.shape
+    front = with_smooth_face(picture, there, hair_on(picture, there, bowed), bowed, reach=12)
+    np.testing.assert_array_equal(front[there], picture[there])
+
+
 def test_a_head_of_a_few_pixels_or_outside_the_picture_is_left_alone():
     picture, there, joints = head((40, 30, 25))
     above = HeadJoints(joints.nose, joints.eyes - (0, 100), joints.neck)

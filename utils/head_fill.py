@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from geometry.pixel_sets import depth_inside, eroded, nearest_in
+from geometry.window import Window, box_of
 from utils.fold_fill import blended, covered_with, mean_around
 from utils.head_hair import (
     BROW,
@@ -35,8 +36,6 @@ LONG_HALF_WIDTH = 0.5
 """How far long hair on the back reaches to either side of the nose below the neck, in heads."""
 ROUND_END = 0.3
 """How much higher long hair ends at its sides than in its middle, in heads."""
-HEIGHT = 1.3
-"""Of a head: it reaches as far from the nose at most, in the unit "head"."""
 SKIN_AT_EDGE, SKIN_AROUND = 0.03, 0.1
 """Deviation of the Gaussian mean that skin beyond a face's edge takes, in heads: at the edge, and as far from it."""
 
@@ -58,16 +57,13 @@ def with_back_of_head(
     """
     if not hair.any():
         return back
-    here, head = _Head.on(picture, inner, hair, joints)
+    head = _Head.on(picture, inner, hair, joints)
     end = _lower_end(head.hair, head.down)
-    if end > NAPE:
-        filled, behind = head.with_long_hair(end)
-    else:
-        here, head = _Head.on(picture, inner, hair, joints, HEIGHT)
-        filled, behind = head.with_short_hair()
+    head = head.upper() if end <= NAPE else head
+    filled, behind = head.with_short_hair() if end <= NAPE else head.with_long_hair(end)
     # What lies outside the person is filled later: the edge there is none of the hair's.
     area = (head.there & behind) | (~head.there & (head.down < end))
-    result = back.copy()
+    result, here = back.copy(), head.window.slices
     result[here] = blended(back[here], filled, area, 0.04 * joints.unit)
     return result
 
@@ -89,9 +85,9 @@ def with_smooth_face(
     """
     if not hair.any():
         return front
-    here, head = _Head.on(front, inner, hair, joints, HEIGHT)
+    head = _Head.on(front, inner, hair, joints).upper()
     result = front.copy()
-    result[here] = head.with_smooth_skin(reach)
+    result[head.window.slices] = head.with_smooth_skin(reach)
     return result
 
 
@@ -100,6 +96,7 @@ class _Head:
     """The part of a photo about a head, (h, w) each."""
 
     joints: HeadJoints
+    window: Window  # of the photo
     picture: np.ndarray  # (h, w, 3) uint8
     there: np.ndarray  # bool, pixels of the person
     hair: np.ndarray  # bool, some are
@@ -107,13 +104,17 @@ class _Head:
     aside: np.ndarray  # beside the nose [heads]
 
     @classmethod
-    def on(
-        cls, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints, *heads: float
-    ) -> tuple[tuple[slice, slice], _Head]:
-        """Where on a picture it is, and what is there; as far as `around_head` says."""
-        window = around_head(joints, inner, *heads)
+    def on(cls, picture: np.ndarray, inner: np.ndarray, hair: np.ndarray, joints: HeadJoints) -> _Head:
+        """On a picture, as far as hair may reach."""
+        window = around_head(joints, inner)
         here = window.slices
-        return here, cls(joints, picture[here], inner[here], hair[here], *joints.coordinates(window))
+        return cls(joints, window, picture[here], inner[here], hair[here], *joints.coordinates(window))
+
+    def upper(self) -> _Head:
+        """The part in which short hair lies."""
+        box = box_of((self.down <= LONG_HAIR) & (abs(self.aside) < HALF_WIDTH))
+        values = (self.picture, self.there, self.hair, self.down, self.aside)
+        return _Head(self.joints, box.placed_in(self.window), *(value[box.slices] for value in values))
 
     @cached_property
     def _lab(self) -> np.ndarray:
@@ -143,7 +144,7 @@ class _Head:
         They are less than `reach` [px] away from it.
         """
         head, filled = self._above_nape, self.picture.copy()
-        away = depth_inside(~self.there)
+        away = depth_inside(~self.there, outside=True)
         beyond = head & (away > 0) & (away < reach)
         if not beyond.any() or not self._cheeks.any():
             return filled

@@ -92,9 +92,9 @@ def hair_on(picture: np.ndarray, inner: np.ndarray, joints: HeadJoints) -> np.nd
     return found
 
 
-def around_head(joints: HeadJoints, inner: np.ndarray, heads: float = LONGEST_HAIR + 0.2) -> Window:
-    """As far as hair may reach on a picture (h, w), or so many heads about the nose."""
-    reach = int(heads * joints.unit) + 1
+def around_head(joints: HeadJoints, inner: np.ndarray) -> Window:
+    """As far as hair may reach on a picture (h, w)."""
+    reach = int((LONGEST_HAIR + 0.2) * joints.unit) + 1
     x, y = (int(value) for value in joints.nose)
     height, width = inner.shape
     rows, columns = np.clip((y - reach, y + reach), 0, height), np.clip((x - reach, x + reach), 0, width)
