@@ -30,7 +30,7 @@ def limb_radius(mask: np.ndarray, widest: float) -> np.ndarray:
     Returns:
         (h, w) float64 [px], at most `widest`; 0 outside the mask.
     """
-    inside = depth_inside(mask, outside=True)
+    inside = depth_inside(mask)
     radius, tried = inside.astype(np.float64), SMALLEST_RADIUS
     while tried < RADIUS_STEP * widest and (core := inside >= tried).any():
         away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -31,9 +31,12 @@ def rim_of(mask: np.ndarray, outside: bool = False) -> np.ndarray:
     return mask & ~eroded(mask, 1, outside)
 
 
-def depth_inside(mask: np.ndarray, outside: bool = False) -> np.ndarray:
-    """(h, w) float32 distance [px] of the mask's pixels to the nearest pixel that is not in it; 0 outside the mask."""
-    padded = np.pad(mask, 1, constant_values=outside).astype(np.uint8)
+def depth_inside(mask: np.ndarray) -> np.ndarray:
+    """(h, w) float32 distance [px] of the mask's pixels to the nearest pixel that is not in it; 0 outside the mask.
+
+    Where the window cuts the mask, it is taken to go on.
+    """
+    padded = np.pad(mask, 1, constant_values=True).astype(np.uint8)
     if padded.all():
         return np.full(mask.shape, float(sum(mask.shape)), np.float32)
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
@@ -70,7 +73,7 @@ def outline_distance(mask: np.ndarray) -> np.ndarray:
     Returns:
         (h, w) float64 [px], from NEAREST_OUTLINE on; 0 outside the mask.
     """
-    steps = depth_inside(mask, outside=True).astype(np.float64)
+    steps = depth_inside(mask).astype(np.float64)
     blurred = cv2.GaussianBlur(mask.astype(np.float64), (0, 0), OUTLINE_SIGMA, borderType=cv2.BORDER_REPLICATE)
     smooth = OUTLINE_SIGMA * ndtri(np.clip(blurred, 1e-3, 1 - 1e-3))
     # A corner or a finger blurs away: no pixel is further from the line than its steps to the outside.

@@ -144,7 +144,7 @@ class _Head:
         They are less than `reach` [px] away from it.
         """
         head, filled = self._above_nape, self.picture.copy()
-        away = depth_inside(~self.there, outside=True)
+        away = depth_inside(~self.there)
         beyond = head & (away > 0) & (away < reach)
         if not beyond.any() or not self._cheeks.any():
             return filled
