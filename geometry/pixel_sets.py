@@ -36,9 +36,9 @@ def depth_inside(mask: np.ndarray) -> np.ndarray:
 
     Where the window cuts the mask, it is taken to go on.
     """
-    padded = np.pad(mask, 1, constant_values=True).astype(np.uint8)
-    if padded.all():
+    if mask.all():
         return np.full(mask.shape, float(sum(mask.shape)), np.float32)
+    padded = np.pad(mask, 1, constant_values=True).astype(np.uint8)
     return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
 
 

@@ -59,8 +59,11 @@ def with_back_of_head(
         return back
     head = _Head.on(picture, inner, hair, joints)
     end = _lower_end(head.hair, head.down)
-    head = head.upper() if end <= NAPE else head
-    filled, behind = head.with_short_hair() if end <= NAPE else head.with_long_hair(end)
+    if end > NAPE:
+        filled, behind = head.with_long_hair(end)
+    else:
+        head = head.upper()
+        filled, behind = head.with_short_hair()
     # What lies outside the person is filled later: the edge there is none of the hair's.
     area = (head.there & behind) | (~head.there & (head.down < end))
     result, here = back.copy(), head.window.slices

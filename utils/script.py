@@ -28,9 +28,9 @@ Main = Callable[..., int]
 def ends_in_one_line(main: Main) -> Main:
     """A script's main whose errors end in one line on stderr: exit code 1, and 130 for Ctrl-C.
 
-    A defect of ours keeps its stack trace. Where it is defined, what a script imports is there.
+    A defect of ours keeps its stack trace.
     """
-    if IS_PROGRAM:
+    if IS_PROGRAM:  # it has imported everything
         gc.freeze()
         gc.enable()
 
@@ -110,7 +110,7 @@ def _print_any_name() -> None:
 
 IS_PROGRAM = _is_program()
 if IS_PROGRAM:
-    gc.disable()  # while it imports: all of that stays, and looking through it again and again takes half a second
+    gc.disable()  # until its main is defined: what it imports stays, and to look through it all takes half a second
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
     # NumPy multiplies many points by small matrices here: OpenBLAS' threads wait for each other, and burn a core.
