@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from models.digitizer import Conventions, DepthMaps, Digitized
 from models.final_depth import final_depth
 from models.result_maps import result_pictures
 from utils.back_of_trunk import TrunkJoints
+from utils.computed_once import computed_once
 from utils.contact_sheet import SheetInput, contact_sheet
 from utils.errors import InputError
 from utils.files import write_bytes, write_png
@@ -82,12 +82,12 @@ class DigitizedPerson:
         """What was doubtful about joints and mask, one line each."""
         return self.subject.person.warnings
 
-    @cached_property
+    @computed_once
     def depth(self) -> DepthMaps:
         """(1, 1, R, R) network depth and mask logits on the whole canvas, on the CPU."""
         return final_depth(self.result, self.subject.mask, self.conventions)
 
-    @cached_property
+    @computed_once
     def maps(self) -> Maps:
         """The maps as arrays."""
         front, back = self._network_depth()
@@ -101,7 +101,7 @@ class DigitizedPerson:
             mask=self.depth.mask_logits[0, 0].sigmoid().numpy(),
         )
 
-    @cached_property
+    @computed_once
     def sides(self) -> Sides:
         """Both depth maps lifted into space.
 
@@ -118,12 +118,12 @@ class DigitizedPerson:
         front, back = (side[0, 0].numpy() for side in (self.depth.depth.front, self.depth.depth.back))
         return front, back
 
-    @cached_property
+    @computed_once
     def cloud(self) -> PointCloud:
         """The pixels of both depth maps as colored, oriented points."""
         return sides_cloud(self.sides, self.subject.rgb)
 
-    @cached_property
+    @computed_once
     def closed_cloud(self) -> PointCloud:
         """The cloud without flying pixels and with the side that neither map sees: what a surface is made from."""
         return closed_cloud(self.sides, self.subject.rgb)
@@ -144,7 +144,7 @@ class DigitizedPerson:
         except ValueError as error:
             raise InputError(f"{self.name}: {error}") from error
 
-    @cached_property
+    @computed_once
     def texture(self) -> Texture:
         """The photo at its own resolution, cut to the person, and the back of the person that follows from it."""
         side = texture_size(self.subject.canvas.side, self.sides)
@@ -185,7 +185,7 @@ class DigitizedPerson:
         """A step for `map_mesh` that gives about 100 000 faces: 2 at 768 px, 4 at 2048 px."""
         return 2 ** max(round(np.log2(len(self.subject.rgb) / VIEWING_CANVAS)), 0)
 
-    @cached_property
+    @computed_once
     def viewing_mesh(self) -> Mesh:
         """`map_mesh` of that step."""
         return self.map_mesh(self.viewing_step)
@@ -213,12 +213,12 @@ class DigitizedPerson:
         """`cloud` in the camera of the whole photo: several people of one photo stand beside each other."""
         return replace(self.cloud, points=self.subject.canvas.in_whole_photo(self.cloud.points))
 
-    @cached_property
+    @computed_once
     def pictures(self) -> dict[str, np.ndarray]:
         """Every map as a picture by its place in a result folder, without suffix (METHOD.md 9.4)."""
         return result_pictures(self.name, self.result, self.depth, self.subject.rgb, self.subject.mask)
 
-    @cached_property
+    @computed_once
     def sheet(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB contact sheet, by which to judge the result at a glance."""
         subject = self.subject

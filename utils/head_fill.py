@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from geometry.pixel_sets import depth_inside, eroded, nearest_in
 from geometry.window import Window, box_of
+from utils.computed_once import computed_once
 from utils.fold_fill import blended, covered_with, mean_around
 from utils.head_hair import (
     BROW,
@@ -119,7 +119,7 @@ class _Head:
         values = (self.picture, self.there, self.hair, self.down, self.aside)
         return _Head(self.joints, box.placed_in(self.window), *(value[box.slices] for value in values))
 
-    @cached_property
+    @computed_once
     def _lab(self) -> np.ndarray:
         """(h, w, 3) float32 CIELAB."""
         return cielab_from_srgb(self.picture)
