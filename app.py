@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from inference import SHIPPED_CHECKPOINT, PhotoDigitizer
+from inference import PhotoDigitizer
+from utils.choices import SHIPPED_CHECKPOINT
 from utils.command_line import HelpFormatter, positive
 from utils.distributed import cores
 from utils.errors import InputError

@@ -6,22 +6,28 @@ python test_model.py samples --save_name demo       a folder of photos and video
 
 from __future__ import annotations
 
-from utils.script import ends_in_one_line
+from utils.script import ends_in_one_line, importing
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import get_args
 
-from datasets.people.person_sources import KEYPOINT_CHOICES, MASK_CHOICES, SourceOptions, person_sources
-from datasets.people.photo_folder import find_photos
-from inference import SHIPPED_CHECKPOINT, Frame, MeshOptions, PhotoDigitizer
-from inference.photo_run import PhotoRun
-from models.digitizer import Agreement
+from datasets.people.person_sources import (
+    KEYPOINT_CHOICES,
+    MASK_CHOICES,
+    SourceOptions,
+    needed_packages,
+    person_sources,
+)
+from datasets.people.photo_folder import PhotoList, find_photos
+from datasets.people.read_photo import ReadPhoto, look_ahead
 from utils.batch import run_batch
+from utils.child_processes import beside
+from utils.choices import SHIPPED_CHECKPOINT, Agreement, Frame, Precision
 from utils.command_line import HelpFormatter, given_path, metres, positive
-from utils.device import PRECISIONS, pick_device, torch_threads
 from utils.distributed import cores, rank, shard
 from utils.errors import InputError
 from utils.gallery import write_gallery
@@ -56,7 +62,7 @@ def _add_model_options(model: argparse._ArgumentGroup) -> None:
     )
     model.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:n or mps")
     model.add_argument(
-        "--precision", default="fp32", choices=PRECISIONS, help="of the part networks; tf32: of all, on a GPU"
+        "--precision", default="fp32", choices=get_args(Precision), help="of the part networks; tf32: of all, on a GPU"
     )
     model.add_argument(
         "--agreement",
@@ -156,13 +162,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         listed = find_photos(args.photos, args.recursive, args.every)
-        chosen = None if args.person == "all" else args.person
+        with _looking_ahead(args, listed) as found:
+            with importing():
+                from inference import MeshOptions, PhotoDigitizer
+                from inference.photo_run import PhotoRun
+                from utils.device import pick_device, torch_threads
+            ahead = found()
         jobs = args.jobs or min(cores(), len(listed.photos), MOST_AT_ONCE[pick_device(args.device).type])
-        threads = cores(jobs)
-        detector_threads = threads if args.threads is None else args.threads
-        options = SourceOptions(chosen, providers=tuple(args.providers), threads=detector_threads)
-        sources = person_sources(args.keypoints, args.mask, options)
-        sources.open()
+        sources = person_sources(args.keypoints, args.mask, source_options(args, cores(jobs)))
+        if ahead is None:
+            sources.open()
         digitizer = PhotoDigitizer.load(
             args.load_ckpt, args.device, args.precision, args.agreement, sources=sources, frame=args.frame
         )
@@ -189,14 +198,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         meshes,
         everybody=args.person == "all",
         save_keypoints=args.save_keypoints,
+        ahead=ahead,
     )
     is_done = (lambda name: False) if args.overwrite else run.is_done
-    with torch_threads(threads):
+    with torch_threads(cores(jobs)):
         report = run_batch(shard(list(listed.photos)), run.in_threads(jobs), is_done, "digitize")
     report.print_summary(f"digitized into {folder.root}")
     if page := write_gallery(folder):
         print(f"look at it: {page}")
     return report.exit_code
+
+
+def source_options(args: argparse.Namespace, threads: int) -> SourceOptions:
+    """Of the detectors, with so many threads unless the command line says otherwise."""
+    person = None if args.person == "all" else args.person
+    threads = threads if args.threads is None else args.threads
+    return SourceOptions(person, providers=tuple(args.providers), threads=threads)
+
+
+def _looking_ahead(
+    args: argparse.Namespace, listed: PhotoList
+) -> AbstractContextManager[Callable[[], ReadPhoto | None]]:
+    """Where there is one photo, the person in it is looked for while PyTorch is imported: in a process of its own,
+    because of Python's lock. Weights are not fetched there."""
+    (name, file), *more = listed.photos.items()
+    fetches, left = needed_packages(args.keypoints, args.mask), cores() - 1
+    if more or file.video or args.person == "all" or fetches or rank() > 0 or left == 0:
+        return nullcontext(lambda: None)
+    return beside(look_ahead, name, file, args.keypoints, args.mask, source_options(args, left))
 
 
 if __name__ == "__main__":

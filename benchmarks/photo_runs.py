@@ -19,6 +19,7 @@ from utils.distributed import cores
 from utils.records import Records
 from utils.result_folder import ResultFolder
 
+ROOT = Path(__file__).parents[1]
 ROUNDS = 2
 """The first photo of a folder and its last are alone for a while."""
 
@@ -35,10 +36,12 @@ def to_glb() -> Callable[[], None]:
 
 
 def to_glb_cold() -> Callable[[], None]:
-    """The same as a program of its own, which first loads Python, all packages and the model."""
+    """test_model.py with one photo: a program that first loads Python, all packages and the model, and writes all."""
+    command = [sys.executable, "test_model.py", str(PHOTO), "--keypoints", "mediapipe", "--mask", "mediapipe"]
 
     def work() -> None:
-        subprocess.run([sys.executable, "-m", "benchmarks.cold_photo"], check=True)
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([*command, "--save_path", folder], check=True, cwd=ROOT, capture_output=True)
 
     return work
 

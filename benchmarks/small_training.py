@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from itertools import islice
 
 from benchmarks.loading import CONFIGS, PAIR, data_folder
-from inference import SHIPPED_CHECKPOINT
 from training.opening import open_training
 from training.reading import batches_of_steps, loader_of, reading
 from training.run import Run
 from training.schedule import has_fixed_statistics
 from training.settings import Settings
+from utils.choices import SHIPPED_CHECKPOINT
 from utils.config import build_config, override, read_yaml
 from utils.files import write_text
 

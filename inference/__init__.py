@@ -8,7 +8,7 @@ person.write("results/mine")         # every file that test_model.py writes; tha
 """
 
 from inference.digitized_person import DigitizedPerson, Maps, MeshOptions
-from inference.photo_digitizer import SHIPPED_CHECKPOINT, Frame, PhotoDigitizer
+from inference.photo_digitizer import PhotoDigitizer
 from inference.subject import Subject
 
-__all__ = ["SHIPPED_CHECKPOINT", "DigitizedPerson", "Frame", "Maps", "MeshOptions", "PhotoDigitizer", "Subject"]
+__all__ = ["DigitizedPerson", "Maps", "MeshOptions", "PhotoDigitizer", "Subject"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -218,11 +219,15 @@ class DigitizedPerson:
         """Every map as a picture by its place in a result folder, without suffix (METHOD.md 9.4)."""
         return result_pictures(self.name, self.result, self.depth, self.subject.rgb, self.subject.mask)
 
-    @computed_once
+    @property
     def sheet(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB contact sheet, by which to judge the result at a glance."""
+        return contact_sheet(self._sheet_input, self.name)
+
+    @property
+    def _sheet_input(self) -> SheetInput:
         subject = self.subject
-        data = SheetInput(
+        return SheetInput(
             photo=subject.rgb,
             person=subject.mask,
             joints=subject.joints,
@@ -232,7 +237,6 @@ class DigitizedPerson:
             normals_back=self.pictures[f"normal/{self.name}_back"],
             surface=self.textured(self.map_mesh(max(len(subject.rgb) // SHEET_CANVAS, 1))),
         )
-        return contact_sheet(data, self.name)
 
     def write(self, folder: ResultFolder | Path | str, options: MeshOptions | None = None) -> list[Path]:
         """Write everything (METHOD.md 9.4) into a result folder, the contact sheet last; nothing when there is no body.
@@ -243,9 +247,11 @@ class DigitizedPerson:
         Raises:
             InputError: the model found no body.
         """
-        folder, sheet = ResultFolder.at(folder), self.sheet
-        files = [*self.write_maps(folder), *self.write_clouds(folder), *self.write_map_mesh(folder, options)]
-        write_png(folder.sheet(self.name), sheet)
+        folder, shown = ResultFolder.at(folder), self._sheet_input
+        with ThreadPoolExecutor(1) as beside:
+            sheet = beside.submit(contact_sheet, shown, self.name)
+            files = [*self.write_maps(folder), *self.write_clouds(folder), *self.write_map_mesh(folder, options)]
+        write_png(folder.sheet(self.name), sheet.result())
         return [*files, folder.sheet(self.name)]
 
     def write_maps(self, folder: ResultFolder | Path | str) -> list[Path]:

@@ -15,7 +15,7 @@ import torch
 from datasets.people.person import MaskError, NoPersonError, NoSuchPersonError, PersonCutOffError, Photo
 from datasets.people.person_sources import KnownKeypoints, KnownMask, PersonSources, person_sources
 from datasets.people.square_canvas import SquareCanvas, prepared_photo, to_network
-from datasets.people.upright import find_upright
+from datasets.people.upright import UprightPerson, find_upright
 from geometry.keypoints import Keypoints
 from geometry.poses import Poses
 from geometry.warp import fraction_outside_parts
@@ -23,22 +23,14 @@ from geometry.window import person_window
 from inference.digitized_person import DigitizedPerson
 from inference.subject import Subject
 from models.build import load_digitizer
-from models.digitizer import Agreement, Conventions, Digitizer
+from models.digitizer import Conventions, Digitizer
 from models.fast import accelerate
+from utils.choices import SHIPPED_CHECKPOINT, Agreement, Frame
 from utils.device import PRECISIONS, pick_device, set_precision
 from utils.heap import keep_freed_memory
 from utils.srgb import make_cielab_tables
 
-SHIPPED_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
-"""The model that comes with this project."""
-
-
 PhotoLike = Photo | Path | str | np.ndarray
-Frame = Literal["auto", "photo"]
-"""What the canvas shows: a square around a person who is small in the photo, or always the whole photo, as the
-official code does."""
-
-
 OUTSIDE_PARTS = 0.02
 """Of the person: as much beside all crops is worth a warning. It is up to 0.3 % of most people, 5 to 11 % of skirts."""
 
@@ -103,7 +95,7 @@ class PhotoDigitizer:
             agreement: which depth is made to agree with the fused normals; "auto": the choice stored in the checkpoint.
             sources: of joints and masks; when None, files beside the photo and else the bundled detector
                 (datasets.people.person_sources makes others).
-            frame: "auto", or "photo": see Frame.
+            frame: "auto", or "photo" (utils.choices.Frame).
 
         Raises:
             InputError: an argument names nothing that is there, or the checkpoint cannot be used.
@@ -153,7 +145,7 @@ class PhotoDigitizer:
             sources = replace(sources, keypoints=KnownKeypoints(keypoints))
         if mask is not None:
             sources = replace(sources, mask=KnownMask(mask))
-        return self._find(as_photo(photo, name), sources, name)
+        return self.place(find_upright(as_photo(photo, name), sources), name)
 
     def find_everybody(self, photo: PhotoLike, name: str = "") -> tuple[list[Subject], list[str]]:
         """Everybody in a photo from left to right, named {name}_1, {name}_2 ...; and who was left out and why.
@@ -168,7 +160,8 @@ class PhotoDigitizer:
             for number in itertools.count(1) if self.sources.choosers else (1,):
                 self.sources.choose(number)
                 try:
-                    subjects.append(self._find(photo, self.sources, f"{name or photo.path.stem}_{number}"))
+                    upright = find_upright(photo, self.sources)
+                    subjects.append(self.place(upright, f"{name or photo.path.stem}_{number}"))
                 except NoSuchPersonError:
                     if number == 1:
                         raise
@@ -181,14 +174,21 @@ class PhotoDigitizer:
             raise NoPersonError("; ".join(left_out))
         return subjects, left_out
 
-    def _find(self, photo: Photo, sources: PersonSources, name: str) -> Subject:
-        upright, person, turns = find_upright(photo, sources)
-        size, (width, height) = self.model.canvas, upright.size
+    def place(self, upright: UprightPerson, name: str = "") -> Subject:
+        """Place a person who was found in a photo on the model's canvas, as `find` does.
+
+        Args:
+            name: of the result's files; the photo's own when empty.
+
+        Raises:
+            InputError: a part's joints are all at the same place.
+        """
+        person, size, (width, height) = upright.person, self.model.canvas, upright.photo.size
         if self.frame == "auto":
             canvas = SquareCanvas.around(person.mask, person.keypoints.xy, size)
         else:
             canvas = SquareCanvas(height, width, size)
-        subject = Subject.place(upright, person, canvas, turns, name)
+        subject = Subject.place(upright.photo, person, canvas, upright.turns, name)
         return subject.warned(outside_parts(subject, self.conventions.filled))
 
     @torch.inference_mode()

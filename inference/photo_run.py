@@ -8,25 +8,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datasets.people.given_mask import mask_path
-from datasets.people.openpose import keypoint_path, write_keypoints
-from datasets.people.person import NoPersonError, PersonCutOffError, Photo
+from datasets.people.openpose import write_keypoints
+from datasets.people.person import NoPersonError, PersonCutOffError
 from datasets.people.photo_folder import PhotoFile
+from datasets.people.read_photo import ReadPhoto, input_files
 from inference.digitized_person import MeshOptions
 from inference.photo_digitizer import PhotoDigitizer
 from inference.subject import Subject
 from utils.batch import InThreads, LeftOut
-from utils.records import Records, stamps
+from utils.records import Records
 from utils.result_folder import ResultFolder
-
-
-@dataclass(frozen=True)
-class ReadPhoto:
-    """A photo, and what its record will say of it."""
-
-    name: str
-    inputs: Mapping[str, list[int]]  # stamps of the files, from before they were read
-    photo: Photo
 
 
 @dataclass(frozen=True)
@@ -40,6 +31,7 @@ class PhotoRun:
     meshes: MeshOptions
     everybody: bool = False  # in a photo, instead of one
     save_keypoints: bool = False
+    ahead: ReadPhoto | None = None  # one of the photos, as datasets.people.read_photo.look_ahead read it
 
     def in_threads(self, jobs: int) -> InThreads:
         """Several photos at a time; frames of a video are read in their order."""
@@ -52,7 +44,9 @@ class PhotoRun:
             InputError: it cannot be read.
         """
         self.records.forget(name)
-        return ReadPhoto(name, stamps(self.inputs(name)), self.photos[name].read())
+        if self.ahead is not None and self.ahead.name == name:
+            return self.ahead
+        return ReadPhoto.read(name, self.photos[name])
 
     def digitize(self, read: ReadPhoto) -> None:
         """Digitize who is meant and write all files, the record that the photo is done last.
@@ -76,6 +70,8 @@ class PhotoRun:
         try:
             if self.everybody:
                 subjects, left_out = self.digitizer.find_everybody(read.photo, read.name)
+            elif read.upright is not None:
+                subjects, left_out = [self.digitizer.place(read.upright, read.name)], []
             else:
                 subjects, left_out = [self.digitizer.find(read.photo, name=read.name)], []
         except (NoPersonError, PersonCutOffError) as error:
@@ -86,15 +82,9 @@ class PhotoRun:
             tqdm.write(f"{read.photo.path.name}: {warning}")
         return subjects
 
-    def inputs(self, name: str) -> list[Path]:
-        """The files from which a photo's results are made."""
-        file = self.photos[name]
-        beside = file.path.with_name(f"{file.name}.png")
-        return [file.path, mask_path(beside), keypoint_path(beside)]
-
     def is_done(self, name: str) -> bool:
         """Whether the results of a photo are there and would come out the same; says why when they would not."""
-        why = self.records.why_again(name, self.inputs(name))
+        why = self.records.why_again(name, input_files(self.photos[name]))
         if why:
             tqdm.write(f"{name}: done again: {why}")
         return why is None

@@ -14,9 +14,10 @@ from torch.overrides import TorchFunctionMode
 from geometry.parts import KINDS
 from models.attention_unet import AttentionUNet
 from models.coarse_depth import DualEncoderUNet
-from models.digitizer import Agreement, Conventions, Digitizer
+from models.digitizer import Conventions, Digitizer
 from models.refiner import DepthRefiner
 from utils.checkpoint import read_checkpoint
+from utils.choices import Agreement
 from utils.config import build_config
 from utils.errors import InputError
 

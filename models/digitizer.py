@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +18,8 @@ from geometry.poses import Poses
 from geometry.warp import sample_crop
 from geometry.window import Window
 from models.blocks import clamp_with_inward_gradient
+from utils.choices import Agreement
 
-Agreement = Literal["off", "coarse", "refined"]
-"""Which depth is made to agree with the fused normals (models.final_depth)."""
 BACKGROUND_LOGIT = -20.0
 """Mask logit of pixels outside the window that the refiner saw: background with a probability of 1 - 2e-9."""
 

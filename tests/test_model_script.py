@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from inference import PhotoDigitizer
 from models.build import load_digitizer
 from tests.conftest import TINY, standing_figure
 from utils.checkpoint import write_checkpoint
+from utils.child_processes import beside
 from utils.config import to_dict
 from utils.files import read_depth_png, read_photo, write_png
 
@@ -78,6 +80,23 @@ def test_agreement_gives_the_maps_another_depth_on_the_person_of_the_mask(photos
     assert all(
         (depths[a] != depths[b]).any() for a, b in (("off", "coarse"), ("off", "refined"), ("coarse", "refined"))
     )
+
+
+def test_a_photo_alone_is_looked_at_ahead_and_comes_out_the_same(photos, checkpoint, tmp_path, capsys, monkeypatch):
+    """Beside the import of PyTorch, where there is a core for it; with what is wrong said by the run itself."""
+    looked, done, root = [], [], tmp_path / "results" / "run"
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    for look in (lambda *_: nullcontext(lambda: None), lambda *work: looked.append(work[1]) or beside(*work)):
+        monkeypatch.setattr(test_model, "beside", look)
+        assert test_model.main(arguments(photos / "anna.png", checkpoint, tmp_path, "--overwrite")) == 0
+        done.append({path: (root / path).read_bytes() for path in written(root)})
+    assert done[0] == done[1] and looked == ["anna"]
+    (photos / "anna_keypoints.json").write_text('{"people": []}')
+    capsys.readouterr()
+    assert test_model.main(arguments(photos / "anna.png", checkpoint, tmp_path)) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("FAILED anna: ") == 1 and "Traceback" not in printed and looked == ["anna", "anna"]
+    assert test_model.main(arguments(photos, checkpoint, tmp_path)) == 1 and looked == ["anna", "anna"]
 
 
 def test_bad_photos_are_named_and_the_rest_goes_on(photos, checkpoint, tmp_path, capsys):

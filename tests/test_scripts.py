@@ -37,6 +37,23 @@ def test_ctrl_c_during_the_imports_is_one_line(tmp_path, script):
     assert ended(script.split(), tmp_path) == (130, "stopped by Ctrl-C\n")
 
 
+def test_ctrl_c_while_pytorch_is_imported_is_one_line(tmp_path):
+    """The person is looked for beside that, by a process of its own."""
+    (tmp_path / "torch.py").write_text(f"{CTRL_C}\n")
+    command = ["test_model.py", "samples/synthetic_200001.jpg", "--save_path", str(tmp_path / "results")]
+    assert ended(command, tmp_path) == (130, "stopped by Ctrl-C\n")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_line_is_looked_at_before_pytorch_is_imported(tmp_path):
+    (tmp_path / "torch.py").write_text("raise RuntimeError('imported')\n")
+    assert ended(["test_model.py", "--help"], tmp_path) == (0, "")
+    code, errors = ended(["test_model.py", "--mesh_step", "0"], tmp_path)
+    assert code == 2 and "expected a whole number from 1" in errors and "Traceback" not in errors
+    code, errors = ended(["test_model.py", "nowhere"], tmp_path)
+    assert (code, errors) == (2, "error: nowhere: no such file or folder, expected photos\n")
+
+
 def test_ctrl_c_while_python_ends_is_one_line(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(f"import atexit\natexit.register(lambda: exec({CTRL_C!r}))\n")
     code, errors = ended(["test_poisson.py", str(tmp_path)], tmp_path)

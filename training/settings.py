@@ -11,7 +11,7 @@ from geometry.coarse_grid import COARSE_STRIDE, COLUMN_STEP
 from losses.terms import LossWeights
 from models.build import ModelConfig
 from models.refiner import RECEPTIVE_MARGIN
-from utils.device import Precision
+from utils.choices import Precision
 from utils.distributed import world_size
 from utils.errors import shown
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
 import pickle
 import signal
 import sys
@@ -21,6 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.child_processes import SPAWN, ctrl_c_held, end_with_parent
 from utils.errors import InputError, one_line, plain_reason
 
 DIED = "its process died twice, the second time alone: most likely out of memory"
@@ -176,13 +175,11 @@ def _outcomes(names: Sequence[str], work: Callable[[str], object], jobs: int, ap
 
 
 def _side_by_side(names: Sequence[str], work: Callable[[str], object], jobs: int) -> Outcomes:
-    # spawn: torch, Open3D and OpenCV threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
     # The work may hold a table of all names: it goes to each process once, and not along with every name.
     begin = (pickle.dumps(work),)
-    with _sigterm_raises(), ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=begin) as pool:
+    with _sigterm_raises(), ProcessPoolExecutor(jobs, SPAWN, initializer=_begin, initargs=begin) as pool:
         try:
-            with _ctrl_c_held():
+            with ctrl_c_held():
                 futures = {pool.submit(_do, name): name for name in names}
             for future in as_completed(futures):
                 yield futures[future], future.exception()
@@ -212,49 +209,15 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _ctrl_c_held() -> Iterator[None]:
-    """Ctrl-C within the block comes at its end. Processes that it starts go on holding it back, into their imports."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 _work: Callable[[str], object]
 """What this process does for every name; there is none but in the processes of `_side_by_side`."""
 
 
 def _begin(pickled: bytes) -> None:
     global _work
-    _end_with_parent()  # before the imports that unpickling brings
+    end_with_parent()  # before the imports that unpickling brings
     _work = pickle.loads(pickled)
 
 
 def _do(name: str) -> None:
     _work(name)
-
-
-def _end_with_parent() -> None:
-    """Let this process end at once when its parent does, and at Ctrl-C, without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see _ctrl_c_held
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    if sys.platform == "linux":
-        # Also while a library holds Python's lock, as Open3D's solver does.
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    threading.Thread(target=_wait_for_end, args=(parent.sentinel,), daemon=True).start()
-
-
-def _wait_for_end(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
 from utils.distributed import local_rank
 from utils.errors import InputError
 
-Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """What convolutions read. TF32 is float32 whose mantissa a GPU cuts to 10 bits (`set_precision`)."""
 

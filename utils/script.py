@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,9 +31,8 @@ def ends_in_one_line(main: Main) -> Main:
 
     A defect of ours keeps its stack trace.
     """
-    if IS_PROGRAM:  # it has imported everything
-        gc.freeze()
-        gc.enable()
+    if IS_PROGRAM:
+        _end_of_imports()
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +62,30 @@ def ends_in_one_line(main: Main) -> Main:
                 gc.freeze()  # Python looks through all that is not, once more, before it ends
 
     return run
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """The block imports what takes seconds: it is as at the beginning of the script, see the end of this file."""
+    if not IS_PROGRAM:
+        yield
+        return
+    gc.disable()
+    stops_in_main = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if stops_in_main:
+        signal.signal(signal.SIGINT, _end_at_once)
+    try:
+        yield
+    finally:
+        if stops_in_main:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        _end_of_imports()
+
+
+def _end_of_imports() -> None:
+    """What is there now stays: the collector is spared it."""
+    gc.freeze()
+    gc.enable()
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:

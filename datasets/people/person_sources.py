@@ -89,24 +89,23 @@ def person_sources(keypoints: str = "auto", mask: str = "auto", options: SourceO
         raise InputError(f"--person {options.person}, expected a number from 1, counted from the left of the photo")
     if options.threads < 0:
         raise InputError(f"--threads {options.threads}, expected 0 or more")
-    check_available(
-        "--keypoints rtmw" if keypoints == "rtmw" else f"--mask {mask}", _packages(keypoints, mask), options.providers
-    )
+    named = "--keypoints rtmw" if keypoints == "rtmw" else f"--mask {mask}"
+    check_available(named, needed_packages(keypoints, mask), options.providers)
     detector = MediaPipeDetector(options.person, options.corrected, options.providers, options.threads)
     file, rtmw = OpenPoseFile(options.person), RtmwKeypoints(options.person, options.providers)
-    named: dict[str, KeypointSource] = {
+    by_name: dict[str, KeypointSource] = {
         "auto": _FileOr(file, detector),
         "file": file,
         "mediapipe": detector,
         "rtmw": rtmw,
     }
-    if keypoints not in named:
+    if keypoints not in by_name:
         raise InputError(f"--keypoints {keypoints}, expected one of {', '.join(KEYPOINT_CHOICES)}")
-    return PersonSources(named[keypoints], _mask_source(mask, options, detector), (file, detector, rtmw))
+    return PersonSources(by_name[keypoints], _mask_source(mask, options, detector), (file, detector, rtmw))
 
 
-def _packages(keypoints: str, mask: str) -> list[str]:
-    """Packages beside onnxruntime."""
+def needed_packages(keypoints: str, mask: str) -> list[str]:
+    """Packages beside onnxruntime that sources need: those with weights that are fetched the first time."""
     return ["rtmlib"] * (keypoints == "rtmw") + ["rembg"] * (mask in REMBG_MODELS)
 
 

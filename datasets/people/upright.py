@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,14 +16,20 @@ SIDEWAYS = (1, 3)
 DEGREES = {1: "90 deg to the left", 2: "180 deg", 3: "90 deg to the right"}
 
 
-def find_upright(photo: Photo, sources: PersonSources) -> tuple[Photo, Person, int]:
+@dataclass(frozen=True)
+class UprightPerson:
+    """A person who stands, and the photo turned so that they do."""
+
+    photo: Photo
+    person: Person  # joints and mask in its pixels
+    turns: int  # by which it was turned: quarter turns, counter-clockwise
+
+
+def find_upright(photo: Photo, sources: PersonSources) -> UprightPerson:
     """The person in a photo, both turned so that the person stands.
 
     Where no person is found, the photo is also tried turned; not for one of several people, who are counted in
     the photo as it is.
-
-    Returns:
-        The photo as it was turned, the person in its pixels, and by how many quarter turns, counter-clockwise.
 
     Raises:
         InputError: there is no usable person in it, whichever side is up.
@@ -47,10 +53,10 @@ def find_upright(photo: Photo, sources: PersonSources) -> tuple[Photo, Person, i
     more = quarter_turns(person.keypoints)
     turns = (already + more) % 4
     if turns == 0:
-        return photo, person, 0
+        return UprightPerson(photo, person, 0)
     note = f"the person does not stand: the photo was turned by {DEGREES[turns]}"
     person = replace(_turned_person(person, more), warnings=(note, *person.warnings))
-    return _turned_photo(photo, more), person, turns
+    return UprightPerson(_turned_photo(photo, more), person, turns)
 
 
 def quarter_turns(keypoints: Keypoints) -> int:
