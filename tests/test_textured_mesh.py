@@ -140,6 +140,18 @@ def test_the_cheek_that_a_turned_head_hides_is_skin(side):
     assert abs(back[112:122, 115:150] - picture[65, 150]).max() < 25
 
 
+@pytest.mark.parametrize("light", [0.03, 0.06, 0.2])
+def test_skin_in_the_shade_is_no_hair_however_dark(light):
+    """Black hair falls onto a cheek that is as dark: its tint tells them apart."""
+    picture, there, joints = head((30, 28, 28))
+    row, column = np.arange(400)[:, None], np.arange(300)
+    cheek = there & (row >= 98) & (row < 160) & (column > 175)
+    linear = (picture[cheek] / 255.0) ** 2.4 * light
+    picture[cheek] = np.round(255 * linear ** (1 / 2.4))
+    found = hair_on(picture, there, joints)
+    assert not found[cheek].any() and found[70:90, 140:160].all()
+
+
 def test_a_bald_head_is_skin_behind_and_has_no_face_either():
     picture, there, joints = head(None)
     back = back_of_head(picture, there, joints).astype(int)

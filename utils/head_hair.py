@@ -20,6 +20,8 @@ ALIKE = 22.0
 """CIELAB distance from the crown up to which a pixel is hair."""
 SHADE = 0.4
 """Weight of lightness in that distance for what is darker: hair in the shade is still hair."""
+OTHER_TINT = 0.08
+"""Difference of a*, b* over L* + 16 from which the tint of the skin is another than that of the hair."""
 NAPE = 0.42
 """How far below the nose the back's hair ends, in heads: there the chin ends too."""
 LONGEST_HAIR = 1.5
@@ -118,11 +120,22 @@ def _hair(crop: np.ndarray, head: np.ndarray, down: np.ndarray, aside: np.ndarra
     to_crown, to_face = color_distance(from_crown), np.linalg.norm(from_face, axis=-1)
     if np.median(to_face[crown]) < DISTINCT:
         return crown
-    alike = head & (to_crown < 0.7 * to_face) & (to_crown < ALIKE)
+    alike = head & (to_crown < 0.7 * to_face) & (to_crown < ALIKE) & ~_tinted_like(lab, face, crown)
     _, part = cv2.connectedComponents(eroded(alike, max(round(HAIRLINE * joints.unit), 1)).astype(np.uint8))
     # Brows, eyes and a beard may hang together with it but are no hair of the head.
     hair = np.isin(part, np.setdiff1d(part[crown], 0)) & ((down < eyes - BROW) | (abs(aside) > FACE_HALF_WIDTH))
     return hair if np.count_nonzero(hair) > max(np.count_nonzero(crown) / 10, FEWEST) else crown
+
+
+def _tinted_like(lab: np.ndarray, face: np.ndarray, crown: np.ndarray) -> np.ndarray:
+    """(h, w) bool: whose tint is nearer to a face's than to the crown's, in whatever light; nowhere if both are alike.
+
+    L* + 16, a* and b* all go with the cube root of the light (CIE 15), so that their ratio is the surface's own.
+    """
+    tint = lab[..., 1:] / (lab[..., :1] + 16)
+    of_face, of_crown = (np.median(tint[part], axis=0) for part in (face, crown))
+    to_face, to_crown = (np.linalg.norm(tint - color, axis=-1) for color in (of_face, of_crown))
+    return (to_face < to_crown) & bool(np.linalg.norm(of_face - of_crown) > OTHER_TINT)
 
 
 def color_distance(lab: np.ndarray) -> np.ndarray:
