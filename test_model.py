@@ -6,7 +6,7 @@ python test_model.py samples --save_name demo       a folder of photos and video
 
 from __future__ import annotations
 
-from utils.script import ends_in_one_line, importing
+from utils.script import IS_PROGRAM, ends_in_one_line, importing
 
 import argparse
 import sys
@@ -220,10 +220,10 @@ def _looking_ahead(
     args: argparse.Namespace, listed: PhotoList
 ) -> AbstractContextManager[Callable[[], ReadPhoto | None]]:
     """Where there is one photo, the person in it is looked for while PyTorch is imported: in a process of its own,
-    because of Python's lock. Weights are not fetched there."""
+    because of Python's lock. Weights are not fetched there, and somebody else's program is not begun a second time."""
     (name, file), *more = listed.photos.items()
     fetches, left = needed_packages(args.keypoints, args.mask), cores() - 1
-    if more or file.video or args.person == "all" or fetches or rank() > 0 or left == 0:
+    if more or file.video or args.person == "all" or fetches or rank() > 0 or left == 0 or not IS_PROGRAM:
         return nullcontext(lambda: None)
     return beside(look_ahead, name, file, args.keypoints, args.mask, source_options(args, left))
 

@@ -86,6 +86,7 @@ def test_a_photo_alone_is_looked_at_ahead_and_comes_out_the_same(photos, checkpo
     """Beside the import of PyTorch, where there is a core for it; with what is wrong said by the run itself."""
     looked, done, root = [], [], tmp_path / "results" / "run"
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(test_model, "IS_PROGRAM", True)
     for look in (lambda *_: nullcontext(lambda: None), lambda *work: looked.append(work[1]) or beside(*work)):
         monkeypatch.setattr(test_model, "beside", look)
         assert test_model.main(arguments(photos / "anna.png", checkpoint, tmp_path, "--overwrite")) == 0
