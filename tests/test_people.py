@@ -110,12 +110,13 @@ def test_a_photo_on_its_side_is_turned_upright_and_said(tmp_path, degrees, turns
     joints = keypoints((person() - 1023.5) @ turn.T + 1023.5)
     everywhere = np.pad(np.ones((2046, 2046), bool), 1)
     given = Given(joints, everywhere if degrees % 90 else np.rot90(body_mask(), -turns))
-    photo, found, turned = find_upright(blank(tmp_path), PersonSources(given, given))
-    assert turned == turns and ("the photo was turned" in found.warnings[0]) == (turns > 0)
+    upright = find_upright(blank(tmp_path), PersonSources(given, given))
+    found = upright.person
+    assert upright.turns == turns and ("the photo was turned" in found.warnings[0]) == (turns > 0)
     if degrees % 90 == 0:
         np.testing.assert_allclose(found.keypoints.xy, person(), atol=1e-9)
         np.testing.assert_array_equal(found.mask, body_mask())
-    assert photo.rgb.shape == (2048, 2048, 3)
+    assert upright.photo.rgb.shape == (2048, 2048, 3)
     assert quarter_turns(found.keypoints) == 0
 
 

@@ -184,10 +184,11 @@ def test_toes_out_of_the_photo_are_a_warning(cases, sources):
 @pytest.mark.parametrize("quarter_turns", [1, 2])
 def test_a_photo_on_its_side_is_found_and_said(cases, sources, quarter_turns):
     case = cases["DSC02780"]
-    photo, person, turns = find_upright(spoilt(np.rot90(case.photo.rgb, quarter_turns)), sources)
-    assert turns == 4 - quarter_turns
+    upright = find_upright(spoilt(np.rot90(case.photo.rgb, quarter_turns)), sources)
+    person = upright.person
+    assert upright.turns == 4 - quarter_turns
     assert person.warnings[0].startswith("the person does not stand: the photo was turned by ")
-    np.testing.assert_array_equal(photo.rgb, case.photo.rgb)
+    np.testing.assert_array_equal(upright.photo.rgb, case.photo.rgb)
     assert np.median(np.linalg.norm(person.keypoints.xy - case.person.keypoints.xy, axis=1)) < 10
 
 

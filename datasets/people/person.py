@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from geometry.joint_repair import IncompletePersonError, repair
@@ -277,12 +276,19 @@ def seen_joints(keypoints: Keypoints, mask: np.ndarray) -> np.ndarray:
 
 def _near_mask(mask: np.ndarray, joints: np.ndarray, margin: float) -> np.ndarray:
     """(K,) bool: which of the (K, 2) joints lie within `margin` [px] of the mask."""
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
-    column, row = np.round(joints).astype(int).T
-    seen = (column >= 0) & (column < mask.shape[1]) & (row >= 0) & (row < mask.shape[0])
-    near = np.zeros(len(joints), bool)
-    near[seen] = distance[row[seen], column[seen]] <= max(margin, 1.0)
-    return near
+    reach = max(margin, 1.0)
+    return np.array([_is_near(mask, column, row, reach) for column, row in np.round(joints).astype(int)])
+
+
+def _is_near(mask: np.ndarray, column: int, row: int, reach: float) -> bool:
+    """Whether a pixel of the photo lies within `reach` [px] of the mask; pixels beside the photo do not."""
+    if not (0 <= column < mask.shape[1] and 0 <= row < mask.shape[0]):
+        return False
+    if mask[row, column]:
+        return True
+    top, left = max(row - int(reach), 0), max(column - int(reach), 0)
+    rows, columns = np.nonzero(mask[top : row + int(reach) + 1, left : column + int(reach) + 1])
+    return bool((np.hypot(rows + top - row, columns + left - column) <= reach).any())
 
 
 def _box_overlap(first: np.ndarray, second: np.ndarray) -> float:
