@@ -7,7 +7,7 @@ Only this machine can reach the page, and it asks nothing of the network. Needs 
 
 from __future__ import annotations
 
-from utils.script import ends_in_one_line
+from utils.script import ends_in_one_line, importing
 
 import argparse
 import importlib.util
@@ -18,9 +18,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from inference import PhotoDigitizer
 from utils.choices import SHIPPED_CHECKPOINT
 from utils.command_line import HelpFormatter, positive
 from utils.distributed import cores
@@ -65,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         check_port(args.port)
+        with importing():
+            import torch
+
+            from inference import PhotoDigitizer
         digitizer = PhotoDigitizer.load(args.load_ckpt, args.device)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -7,22 +7,23 @@ torchrun --nproc_per_node=4 train.py --data_path ./data --phase 1
 
 from __future__ import annotations
 
-from utils.script import ends_in_one_line
+from utils.script import ends_in_one_line, importing
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from training.failure import TrainingFailed
-from training.loop import train
-from training.run import Run
-from training.settings import Settings
+from utils.choices import Precision
 from utils.command_line import given_path
 from utils.config import build_config, override, read_yaml
-from utils.device import PRECISIONS
 from utils.distributed import is_main
 from utils.errors import InputError
+
+if TYPE_CHECKING:
+    from training.settings import Settings
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,7 +34,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", type=given_path, default=Path("configs/paper.yaml"))
     parser.add_argument("--batch_size", type=int, help="per process; the config's when left out")
     parser.add_argument(
-        "--precision", choices=PRECISIONS, help="of convolutions; the config's when left out; tf32 is fp32 on a CPU"
+        "--precision",
+        choices=get_args(Precision),
+        help="of convolutions; the config's when left out; tf32 is fp32 on a CPU",
     )
     parser.add_argument("--load_ckpt", type=given_path, help="weights to start from; phase 2 needs those of phase 1")
     parser.add_argument("--save_path", type=given_path, help="folder of the run (checkpoints/{config}_phase{phase})")
@@ -50,6 +53,8 @@ def read_settings(args: argparse.Namespace) -> Settings:
     Raises:
         InputError: names the key.
     """
+    from training.settings import Settings
+
     changes = list(args.set)
     if args.batch_size is not None:
         changes.append(f"phase{args.phase}.batch_size={args.batch_size}")
@@ -63,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 finished, 1 failed, 128 + the signal's number when stopped."""
     args = parse_args(argv)
     folder = args.save_path or Path("checkpoints") / f"{args.config.stem}_phase{args.phase}"
+    with importing():
+        from training.loop import train
+        from training.run import Run
     try:
         settings = read_settings(args)
         run = Run(settings, args.phase, args.data_path, folder, start_from=args.load_ckpt, resume=args.resume)

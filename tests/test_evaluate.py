@@ -6,6 +6,7 @@ import csv
 import json
 import warnings
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -18,10 +19,12 @@ from evaluation.distances import Surface
 from evaluation.figures import write_turntable
 from evaluation.measured_mesh import read_mesh
 from evaluation.pairing import read_split
+from evaluation.protocols import PROTOCOLS
 from geometry.camera import Camera
 from geometry.depth import decode_network, encode_pixels, pixels_from_distance
 from geometry.normals import normals_from_depth
 from geometry.scan_frame import centre_and_scale, turn
+from utils.choices import MeshProtocol
 from utils.errors import InputError
 from utils.files import write_png
 
@@ -56,6 +59,10 @@ def folders(tmp_path: Path) -> Path:
     write_obj(tmp_path / "pred" / "anna.obj")
     write_obj(tmp_path / "pred" / "ben.obj", CUBE + [0, 0, -0.02])
     return tmp_path
+
+
+def test_the_command_line_knows_every_protocol():
+    assert set(get_args(MeshProtocol)) == set(PROTOCOLS)
 
 
 def test_table_csv_json_and_pictures(folders, capsys):

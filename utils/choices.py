@@ -11,6 +11,8 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 """What convolutions read (utils.device)."""
 Agreement = Literal["off", "coarse", "refined"]
 """Which depth is made to agree with the fused normals (models.final_depth)."""
+MeshProtocol = Literal["strict", "icon", "sith"]
+"""Ways of measuring a mesh against a scan (evaluation.protocols)."""
 Frame = Literal["auto", "photo"]
 """What the canvas shows: a square around a person who is small in the photo, or always the whole photo, as the
 official code does."""
