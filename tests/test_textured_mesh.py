@@ -140,6 +140,15 @@ def test_the_cheek_that_a_turned_head_hides_is_skin(side):
     assert abs(back[112:122, 115:150] - picture[65, 150]).max() < 25
 
 
+def test_the_skin_behind_a_shaded_cheek_is_shaded_where_it_begins():
+    picture, there, joints = head((40, 30, 25))
+    shade = there & (np.arange(400)[:, None] > 100) & (np.arange(400)[:, None] < 215) & (np.arange(300) > 165)
+    picture[shade] = (picture[shade] * 0.6).astype(np.uint8)
+    turned = HeadJoints(joints.nose + (24, 0), joints.eyes + (24, 0), joints.neck)
+    back = back_of_head(picture, there, turned).astype(int)
+    assert abs(back[134:140, 187:190] - 0.6 * np.array([205, 160, 135])).max() < 15
+
+
 @pytest.mark.parametrize("light", [0.03, 0.06, 0.2])
 def test_skin_in_the_shade_is_no_hair_however_dark(light):
     """Black hair falls onto a cheek that is as dark: its tint tells them apart."""

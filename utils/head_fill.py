@@ -36,6 +36,8 @@ LONG_HALF_WIDTH = 0.5
 """How far long hair on the back reaches to either side of the nose below the neck, in heads."""
 ROUND_END = 0.3
 """How much higher long hair ends at its sides than in its middle, in heads."""
+RIM_OF_SKIN, SKIN_BEHIND = 0.3, 0.25
+"""How far from the outline the skin of the back goes over to the cheeks' mean, and that mean's deviation, in heads."""
 SKIN_AT_EDGE, SKIN_AROUND = 0.03, 0.1
 """Deviation of the Gaussian mean that skin beyond a face's edge takes, in heads: at the edge, and as far from it."""
 
@@ -138,8 +140,15 @@ class _Head:
             return self._haired(head), head
         behind = head & (self.down < self._hairline())
         filled, skin = self._haired(behind), self.there & head & ~(behind | self.hair)
-        filled[skin] = mean_around(self.picture, cheeks, self.joints.unit / 4)[skin]
+        filled[skin] = self._skin_behind(cheeks)[skin]
         return filled, behind | skin
+
+    def _skin_behind(self, cheeks: np.ndarray) -> np.ndarray:
+        """(h, w, 3) float32: the skin of the back, at the outline as the face is there, elsewhere the cheeks' mean."""
+        unit = self.joints.unit
+        beyond = np.maximum(depth_inside(self.there) / RIM_OF_SKIN, depth_inside(~cheeks) / SKIN_AROUND) / unit
+        near, far = (mean_around(self.picture, cheeks, sigma * unit) for sigma in (SKIN_AROUND, SKIN_BEHIND))
+        return near + np.clip(beyond, 0, 1)[..., None] * (far - near)
 
     def with_smooth_skin(self, reach: int) -> np.ndarray:
         """(h, w, 3) uint8: the photo, where pixels beyond the person whose nearest one is skin have the skin's mean.
