@@ -13,6 +13,7 @@ from benchmarks.render_stages import depth_and_color
 from benchmarks.scans import body_of
 from geometry.depth import BACK_BACKGROUND, FRONT_BACKGROUND, decode_network
 from geometry.map_mesh import map_mesh
+from geometry.photo_projection import PhotoProjection
 from geometry.point_cloud import Sides, lift_sides
 from geometry.textured_mesh import TexturedMesh
 from utils.back_of_trunk import TrunkJoints
@@ -57,7 +58,7 @@ def _texture(sides: Sides) -> Callable[[], TexturedMesh]:
     )
     trunk = TrunkJoints(*(sides.size * np.array(at) for at in places))
     bare = map_mesh(sides)
-    return lambda: photo_texture(photo, person, sides, head, trunk).on(bare, sides, head)
+    return lambda: photo_texture(photo, person, sides, head, trunk).on(bare, PhotoProjection.of(sides), head)
 
 
 def textured_glb() -> Callable[[], None]:

@@ -36,26 +36,49 @@ class ProjectedMesh:
     on_back: np.ndarray  # (V',) bool
 
 
-def project_photo(mesh: Mesh, sides: Sides, flat: np.ndarray | None = None) -> ProjectedMesh:
-    """Give every vertex its place on the photo.
+@dataclass(frozen=True)
+class PhotoProjection:
+    """The projection for a person's maps, and what follows from these alone: for any number of meshes."""
 
-    Args:
-        mesh: a surface in the camera's frame, near the maps.
-        sides: the maps.
-        flat: (R, R) bool, where the front is not folded over but stretched: a face must not look out at its side.
-    """
-    camera = Camera(sides.size)
-    places = camera.project(mesh.vertices)
-    distance = np.linalg.norm(mesh.vertices - CENTRE, axis=1)
-    pixels = _nearest_pixels(places, sides)
-    behind_front = distance - sides.front.distance[pixels]
-    before_back = sides.back.distance[pixels] - distance
-    fold = np.maximum(np.minimum(behind_front, before_back), 0) * camera.focal / distance
-    split, source, on_back = _split(mesh, (behind_front - before_back)[mesh.faces].sum(1) > 0)
-    fold, pixels = fold[source], (pixels[0][source], pixels[1][source])
-    if flat is not None:
-        fold[~on_back & flat[sides.window.slices][pixels]] *= STRETCH
-    return ProjectedMesh(split, source, places[source] + _folded(fold, pixels, sides), on_back)
+    sides: Sides
+    inwards: np.ndarray  # (h, w, 2) unit directions (right, down) away from the outline, in the maps' window
+    room: np.ndarray  # (h, w) how far that way the limb's middle is, about [px]
+
+    @classmethod
+    def of(cls, sides: Sides) -> PhotoProjection:
+        """For the maps."""
+        room = limb_radius(sides.silhouette, scaled_count(LONGEST_FOLD_AT_2048, sides.size))
+        return cls(sides, outline_directions(sides)[..., :2] * (-1, 1), room)
+
+    def on(self, mesh: Mesh, flat: np.ndarray | None = None) -> ProjectedMesh:
+        """Give every vertex its place on the photo.
+
+        Args:
+            mesh: a surface in the camera's frame, near the maps.
+            flat: (R, R) bool, where the front is not folded over but stretched: a face must not look out at its side.
+        """
+        sides, camera = self.sides, Camera(self.sides.size)
+        places = camera.project(mesh.vertices)
+        distance = np.linalg.norm(mesh.vertices - CENTRE, axis=1)
+        pixels = _nearest_pixels(places, sides)
+        behind_front = distance - sides.front.distance[pixels]
+        before_back = sides.back.distance[pixels] - distance
+        fold = np.maximum(np.minimum(behind_front, before_back), 0) * camera.focal / distance
+        split, source, on_back = _split(mesh, (behind_front - before_back)[mesh.faces].sum(1) > 0)
+        fold, pixels = fold[source], (pixels[0][source], pixels[1][source])
+        if flat is not None:
+            fold[~on_back & flat[sides.window.slices][pixels]] *= STRETCH
+        return ProjectedMesh(split, source, places[source] + self._folded(fold, pixels), on_back)
+
+    def _folded(self, fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """(N, 2) steps [px] from the rim inwards, as long as `fold` (N,) says where the limb is wide enough for that.
+
+        Elsewhere all of them are shortened alike, so that the middle of the side takes its color from the limb's
+        middle.
+        """
+        front, back = self.sides.front.distance[pixels], self.sides.back.distance[pixels]
+        longest = (back - front) / 2 * Camera(self.sides.size).focal / front
+        return (fold * np.minimum(self.room[pixels] / np.maximum(longest, 1e-9), 1))[:, None] * self.inwards[pixels]
 
 
 def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.ndarray]:
@@ -64,18 +87,6 @@ def _nearest_pixels(places: np.ndarray, sides: Sides) -> tuple[np.ndarray, np.nd
     row = np.clip(places[:, 1].astype(np.int64) - window.top, 0, window.height - 1)
     column = np.clip(places[:, 0].astype(np.int64) - window.left, 0, window.width - 1)
     return nearest_in(sides.silhouette, (row, column))
-
-
-def _folded(fold: np.ndarray, pixels: tuple[np.ndarray, np.ndarray], sides: Sides) -> np.ndarray:
-    """(N, 2) steps [px] from the rim inwards, as long as `fold` (N,) says where the limb is wide enough for that.
-
-    Elsewhere all of them are shortened alike, so that the middle of the side takes its color from the limb's middle.
-    """
-    inwards = outline_directions(sides)[pixels][:, :2] * (-1, 1)
-    room = limb_radius(sides.silhouette, scaled_count(LONGEST_FOLD_AT_2048, sides.size))[pixels]
-    front, back = sides.front.distance[pixels], sides.back.distance[pixels]
-    longest = (back - front) / 2 * Camera(sides.size).focal / front
-    return (fold * np.minimum(room / np.maximum(longest, 1e-9), 1))[:, None] * inwards
 
 
 def _split(mesh: Mesh, face_on_back: np.ndarray) -> tuple[Mesh, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from geometry.depth import distance_from_network
 from geometry.keypoints import FINGERS, INDEX
 from geometry.map_mesh import map_mesh, shrunk_maps
 from geometry.mesh import Mesh
+from geometry.photo_projection import PhotoProjection
 from geometry.point_cloud import PointCloud, Sides, lift_sides, sides_cloud, silhouettes
 from geometry.side_gap import closed_cloud
 from geometry.standing import Standing
@@ -152,6 +153,11 @@ class DigitizedPerson:
         photo = self.subject.canvas.resized(side).image(self.subject.photo.rgb)
         return photo_texture(photo, self.subject.mask, self.sides, self.head, self.trunk)
 
+    @computed_once
+    def projection(self) -> PhotoProjection:
+        """Of the photo onto surfaces that are near the maps."""
+        return PhotoProjection.of(self.sides)
+
     @property
     def head(self) -> HeadJoints:
         """Joints of the head on the canvas."""
@@ -172,7 +178,7 @@ class DigitizedPerson:
 
     def textured(self, mesh: Mesh) -> TexturedMesh:
         """A mesh in the camera's frame, `map_mesh` or `surface`, with the photo on it."""
-        return self.texture.on(mesh, self.sides, self.head)
+        return self.texture.on(mesh, self.projection, self.head)
 
     @property
     def standing(self) -> Standing:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from geometry.camera import CENTRE, Camera
 from geometry.map_mesh import map_mesh
-from geometry.photo_projection import project_photo
+from geometry.photo_projection import PhotoProjection
 from geometry.pixel_sets import depth_inside
 from geometry.point_cloud import lift_sides
 from geometry.standing import Standing
@@ -45,7 +45,7 @@ def photo_of_ball(side: int) -> np.ndarray:
 def ball():
     sides = lift_sides(*ball_maps(SIZE))
     person = ball_maps(SIZE)[0] < 6
-    return photo_texture(photo_of_ball(4 * SIZE), person, sides).on(map_mesh(sides), sides, None)
+    return photo_texture(photo_of_ball(4 * SIZE), person, sides).on(map_mesh(sides), PhotoProjection.of(sides), None)
 
 
 def test_the_photo_lies_where_the_camera_sees_it_and_the_background_nowhere(ball):
@@ -62,7 +62,7 @@ def test_the_photo_lies_where_the_camera_sees_it_and_the_background_nowhere(ball
 def test_the_seam_parts_front_and_back_and_changes_no_face(ball):
     sides = lift_sides(*ball_maps(SIZE))
     mesh = map_mesh(sides)
-    projected = project_photo(mesh, sides)
+    projected = PhotoProjection.of(sides).on(mesh)
     np.testing.assert_array_equal(projected.source[projected.mesh.faces], mesh.faces)
     np.testing.assert_array_equal(projected.mesh.vertices, mesh.vertices[projected.source])
     on_back = projected.on_back[projected.mesh.faces]
@@ -83,14 +83,14 @@ def test_the_side_shows_what_lies_inside_the_rim_instead_of_a_streak():
     depth = 0.2  # [network units], 6 px of this canvas
     sides = lift_sides(np.where(mask, 2.0, 6.0), np.where(mask, 2.0 + depth, 0.0))
     mesh = map_mesh(sides)
-    projected = project_photo(mesh, sides)
+    projected = PhotoProjection.of(sides).on(mesh)
     column = Camera(SIZE).project(projected.mesh.vertices)[:, 0]
     row = Camera(SIZE).project(projected.mesh.vertices)[:, 1]
     left = (column < 31) & (row > 50) & (row < 80)
     inwards = projected.places[left, 0] - column[left]
     assert inwards.max() > 2 and inwards.min() >= -0.1
     assert len(np.unique(np.round(inwards))) >= 3
-    flat = project_photo(mesh, sides, np.ones((SIZE, SIZE), bool))
+    flat = PhotoProjection.of(sides).on(mesh, np.ones((SIZE, SIZE), bool))
     on_front = left & ~flat.on_back
     assert (flat.places[on_front, 0] - column[on_front]).max() < inwards.max() / 2
 

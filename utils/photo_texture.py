@@ -10,7 +10,7 @@ import numpy as np
 
 from geometry.canvas import scaled_count
 from geometry.mesh import Mesh
-from geometry.photo_projection import ProjectedMesh, project_photo
+from geometry.photo_projection import PhotoProjection, ProjectedMesh
 from geometry.pixel_sets import eroded
 from geometry.point_cloud import Sides
 from geometry.textured_mesh import TexturedMesh
@@ -35,10 +35,10 @@ class Texture:
     picture: np.ndarray  # (h, 2 w, 3) uint8 RGB, each half a picture of the window
     window: Window  # of the canvas of the maps
 
-    def on(self, mesh: Mesh, sides: Sides, joints: HeadJoints | None) -> TexturedMesh:
-        """Lay the texture on a mesh that is near the maps, with the sides and joints that it was made of."""
-        flat = None if joints is None else head_area(joints, sides.size)
-        projected = project_photo(mesh, sides, flat)
+    def on(self, mesh: Mesh, projection: PhotoProjection, joints: HeadJoints | None) -> TexturedMesh:
+        """Lay the texture on a mesh that is near the maps, with the projection and joints of those it was made of."""
+        flat = None if joints is None else head_area(joints, projection.sides.size)
+        projected = projection.on(mesh, flat)
         normals = mesh.vertex_normals()[projected.source]
         return TexturedMesh(projected.mesh, normals, self._coordinates(projected), self.picture)
 

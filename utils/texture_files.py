@@ -9,6 +9,7 @@ import numpy as np
 
 from geometry.depth import decode_network
 from geometry.mesh import Mesh
+from geometry.photo_projection import PhotoProjection
 from geometry.point_cloud import Sides, lift_sides
 from geometry.standing import Standing
 from geometry.textured_mesh import TexturedMesh
@@ -75,4 +76,4 @@ def textured_like_maps(mesh: Mesh, folder: ResultFolder, name: str) -> TexturedM
     """
     sides = read_sides(folder, name)
     picture, _ = read_photo(folder.texture(name))
-    return Texture(picture, texture_window(sides)).on(mesh, sides, read_body(folder, name).head)
+    return Texture(picture, texture_window(sides)).on(mesh, PhotoProjection.of(sides), read_body(folder, name).head)
