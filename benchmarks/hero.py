@@ -12,7 +12,6 @@ import io
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,13 +20,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.browser import start_browser
+from benchmarks.sample import ROOT
 from inference import DigitizedPerson, PhotoDigitizer
 from utils.files import write_bytes
 from utils.gallery import write_gallery
 from utils.portrait import FRAME_MS, TURNTABLE_BACKGROUND, turntable_frames
 from utils.result_folder import ResultFolder
 
-ROOT = Path(__file__).parents[1]
 TURNING = ("synthetic_200004", "synthetic_200006", "synthetic_200021")
 """Who turns in the hero picture, beside his photo."""
 ON_SHEET = "synthetic_200004"

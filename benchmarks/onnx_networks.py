@@ -15,9 +15,7 @@ from models.build import load_digitizer
 from models.digitizer import Digitizer
 from models.fast import accelerate
 from models.onnx_files import onnx_networks, write_onnx
-
-CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "small.pt"
-
+from utils.choices import SHIPPED_CHECKPOINT
 
 Run = Callable[[str], object]
 """Runs a network, by its name, once."""
@@ -29,7 +27,7 @@ def networks(runtime: str) -> Callable[[], None]:
     Args:
         runtime: "torch", or "onnxruntime" with as many threads.
     """
-    model = load_digitizer(CHECKPOINT).eval()
+    model = load_digitizer(SHIPPED_CHECKPOINT).eval()
     crops = Counter(f"part_{part.kind.name}" for part in PARTS)
     run = _in_torch(model) if runtime == "torch" else _in_onnxruntime(model)
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.sample import PHOTO
+from benchmarks.sample import PHOTO, ROOT
 from datasets.people.person_sources import SourceOptions, person_sources
 from datasets.people.photo_folder import find_photos
 from inference import DigitizedPerson, MeshOptions, PhotoDigitizer
@@ -19,7 +19,6 @@ from utils.distributed import cores
 from utils.records import Records
 from utils.result_folder import ResultFolder
 
-ROOT = Path(__file__).parents[1]
 ROUNDS = 2
 """The first photo of a folder and its last are alone for a while."""
 

@@ -11,7 +11,8 @@ from datasets.people.person import Photo
 from datasets.people.square_canvas import SquareCanvas, canvas_coordinates
 from geometry.similarity import PartPoses, pose_parts
 
-PHOTO = Path(__file__).parents[1] / "samples" / "synthetic_200001.jpg"
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "samples" / "synthetic_200001.jpg"
 CANVAS = 2048
 
 

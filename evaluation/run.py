@@ -99,13 +99,14 @@ def find_pairs(request: Request, source: ScanSource | None) -> Pairs:
     if source is None:
         find_truths = partial(find_depths, request.gt) if is_maps else lambda yaw: find_scans(request.gt)
         return pair_up(request.pred, find_truths, is_maps, split, request.yaw)
-    names = source.names()
     if request.data_name == "Synthetic":
         from datasets.synthetic.synthetic_source import Synthetic
 
         # Any seed makes a person, so every predicted one has a truth, whether the split names it or not.
         predicted = (name for name in predicted_subjects(request.pred) if Synthetic.seed_of(name) is not None)
         names = sorted({one.subject for one in split or ()}.union(predicted))
+    else:
+        names = source.names()
     truths = {name: [Path(name)] for name in names}
     return pair_up(request.pred, lambda yaw: truths, is_maps, split, request.yaw)
 

@@ -145,10 +145,14 @@ class _Head:
 
     def _skin_behind(self, cheeks: np.ndarray) -> np.ndarray:
         """(h, w, 3) float32: the skin of the back, at the outline as the face is there, elsewhere the cheeks' mean."""
-        unit = self.joints.unit
-        beyond = np.maximum(depth_inside(self.there) / RIM_OF_SKIN, depth_inside(~cheeks) / SKIN_AROUND) / unit
-        near, far = (mean_around(self.picture, cheeks, sigma * unit) for sigma in (SKIN_AROUND, SKIN_BEHIND))
-        return near + np.clip(beyond, 0, 1)[..., None] * (far - near)
+        away = np.maximum(depth_inside(self.there) / RIM_OF_SKIN, depth_inside(~cheeks) / SKIN_AROUND)
+        return self._mean_of(cheeks, (SKIN_AROUND, SKIN_BEHIND), away / self.joints.unit)
+
+    def _mean_of(self, skin: np.ndarray, sigmas: tuple[float, float], away: np.ndarray) -> np.ndarray:
+        """(h, w, 3) float32: Gaussian means of skin, with the first deviation [heads] where `away` (h, w) is 0, going
+        over to the second where it is 1."""
+        near, far = (mean_around(self.picture, skin, sigma * self.joints.unit) for sigma in sigmas)
+        return near + np.clip(away, 0, 1)[..., None] * (far - near)
 
     def with_smooth_skin(self, reach: int) -> np.ndarray:
         """(h, w, 3) uint8: the photo, where pixels beyond the person whose nearest one is skin have the skin's mean.
@@ -165,9 +169,8 @@ class _Head:
         bare = eroded(~self.hair, max(round(2 * HAIRLINE * unit), 1), outside=True) | (self.down > eyes - BROW)
         skin = self.there & head & ~self.hair & bare & ~self._like_hair(self._lab)
         beyond[beyond] = skin[nearest_in(self.there, beyond)]
-        away = np.clip(away / (SKIN_AROUND * unit), 0, 1)[..., None]
-        near, far = (mean_around(self.picture, skin, sigma * unit) for sigma in (SKIN_AT_EDGE, SKIN_AROUND))
-        filled[beyond] = (near + away * (far - near))[beyond]
+        means = self._mean_of(skin, (SKIN_AT_EDGE, SKIN_AROUND), away / (SKIN_AROUND * unit))
+        filled[beyond] = means[beyond]
         return filled
 
     @property

@@ -277,7 +277,7 @@ def seen_joints(keypoints: Keypoints, mask: np.ndarray) -> np.ndarray:
 def _near_mask(mask: np.ndarray, joints: np.ndarray, margin: float) -> np.ndarray:
     """(K,) bool: which of the (K, 2) joints lie within `margin` [px] of the mask."""
     reach = max(margin, 1.0)
-    return np.array([_is_near(mask, column, row, reach) for column, row in np.round(joints).astype(int)])
+    return np.array([_is_near(mask, column, row, reach) for column, row in np.round(joints).astype(int)], bool)
 
 
 def _is_near(mask: np.ndarray, column: int, row: int, reach: float) -> bool:
